@@ -1,0 +1,36 @@
+// Command patchbay is the host's side of Patchbay: the web server, the racks
+// that it starts, and the tools that build what they need.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli lists the subcommands; each has a file of its own.
+type cli struct {
+	Folders
+}
+
+func main() {
+	var c cli
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k := kong.Parse(&c,
+		kong.Name("patchbay"),
+		kong.Description("Networking labs in a browser, on User-mode Linux."),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(&c.Folders),
+	)
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "patchbay:", err)
+		stop()
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,54 @@
+// Package guest runs one User-mode Linux guest: it builds the kernel's command
+// line, puts the process into its jail, holds its consoles, speaks to its
+// mconsole and to its guestd, and reports how it ended. It knows nothing of
+// switches or labs; a network interface is the path of a socket.
+package guest
+
+import (
+	"log/slog"
+
+	"github.com/patchbay/patchbay/guest/agent"
+)
+
+// Config says what to start. Paths are the host's; the jail shows the guest's
+// kernel process only what is named here.
+type Config struct {
+	Name    string        // for messages
+	Dir     string        // the guest's own folder, made by the caller, used for sockets and nothing kept
+	Kernel  Kernel        // what to execute
+	Initrd  string        // cpio archive with guestd as /init
+	Image   Disk          // root file system, read-only
+	Disk    Disk          // the student's disk, read-write
+	Memory  int64         // bytes
+	CPU     int           // the one CPU to run on; -1 leaves it to the host
+	Seccomp bool          // seccomp=on: faster, but no root/user border inside the guest
+	NICs    []NIC         // vec0, vec1, …
+	Lines   int           // how many consoles, con0 …; 1 to 16
+	UID     int           // host uid to run as when privileged; 0 keeps the caller's
+	Jail    Jail          // how to lock it in
+	Machine agent.Machine // what guestd is told; Root, Disk, Modules and Interfaces[].Vec are filled in by Start
+	Log     *slog.Logger  // nil discards
+}
+
+// Kernel is an executable UML kernel and what it needs to run.
+type Kernel struct {
+	Name    string   // "patchbay-7.3.4", "debian-6.1"
+	Path    string   // the executable
+	Libs    []string // host paths of the loader and libraries it needs; none for a static one
+	Modules Disk     // an image with /lib/modules/VERSION's content; no Path for a kernel without modules
+	Seccomp bool     // whether it knows seccomp=
+	Args    []string // further words for its command line, such as lpj=
+}
+
+// Disk is a file that a guest sees as a block device.
+type Disk struct {
+	Path string // host path
+	Type string // squashfs, erofs, ext4
+}
+
+// NIC is one network interface.
+type NIC struct {
+	MAC    string // 02:…
+	Socket string // host path of a listening SOCK_SEQPACKET unix socket
+	Depth  int    // frames per batch and ring; 0 means the default
+}

@@ -1,0 +1,143 @@
+// Package rack runs one topology for one student: its guests, its switch, its
+// consoles. The process that does so serves an HTTP API on a unix socket, and
+// one websocket on it (see stream.go) carries all that a page or a terminal
+// client needs.
+package rack
+
+import (
+	"time"
+
+	"github.com/patchbay/patchbay/labs"
+)
+
+// Spec is what a rack is told to run. It lies as rack.json in the rack's folder.
+type Spec struct {
+	ID       string        `json:"id"`    // ^[a-z0-9][a-z0-9-]{0,31}$
+	Owner    string        `json:"owner"` // a user's login, or "local"
+	LabSlug  string        `json:"lab"`
+	Title    string        `json:"title"`
+	Topology labs.Topology `json:"topology"`
+	Cache    string        `json:"cache"` // where kernels and images lie
+	Created  time.Time     `json:"created"`
+}
+
+// Status of a rack or a node.
+type Status string
+
+// A node goes off → starting → booting → running → stopping → off; failed has a Reason.
+const (
+	Off      Status = "off"
+	Starting Status = "starting" // its process is being made
+	Booting  Status = "booting"  // the kernel runs, guestd has not finished
+	Running  Status = "running"
+	Stopping Status = "stopping"
+	Failed   Status = "failed"
+)
+
+// State is everything a page shows of a rack. GET /v1/state, and pushed on the
+// stream whenever it changes (at most ten times a second).
+type State struct {
+	Rack     string         `json:"rack"`
+	Owner    string         `json:"owner"`
+	Lab      string         `json:"lab"`
+	Title    string         `json:"title"`
+	Status   Status         `json:"status"` // starting, running, stopping
+	Started  time.Time      `json:"started"`
+	Nodes    []NodeState    `json:"nodes"`
+	Segments []SegmentState `json:"segments"`
+	Progress *Progress      `json:"progress,omitempty"` // while something long is under way
+}
+
+// Progress of a long job.
+type Progress struct {
+	Step  string `json:"step"` // a sentence: what is done now
+	Done  int    `json:"done"`
+	Total int    `json:"total"`
+}
+
+// NodeState is one node as it is now.
+type NodeState struct {
+	Name        string           `json:"name"`
+	Status      Status           `json:"status"`
+	Reason      string           `json:"reason,omitempty"` // one sentence for a student: why failed or stopped
+	Detail      string           `json:"detail,omitempty"` // the console's last lines, for whoever digs
+	Image       string           `json:"image"`
+	Kernel      string           `json:"kernel"`
+	MemoryBytes int64            `json:"memory"`
+	Consoles    int              `json:"consoles"`
+	Interfaces  []InterfaceState `json:"interfaces"`
+	BootMillis  int64            `json:"boot_ms,omitempty"` // exec to running
+	X           float64          `json:"x,omitempty"`
+	Y           float64          `json:"y,omitempty"`
+	Placed      bool             `json:"placed,omitempty"`
+}
+
+// InterfaceState is one interface as the switch sees it.
+type InterfaceState struct {
+	Name      string   `json:"name"`
+	Segment   string   `json:"segment,omitempty"`
+	MAC       string   `json:"mac"`
+	Addresses []string `json:"addresses,omitempty"` // as the lab gave them
+	Up        bool     `json:"up"`                  // the guest's side is up
+	Plugged   bool     `json:"plugged"`             // the cable is in
+}
+
+// SegmentState is one segment and its ports' counters.
+type SegmentState struct {
+	Name   string           `json:"name"`
+	Kind   labs.SegmentKind `json:"kind"`
+	Ports  []PortState      `json:"ports"`
+	X      float64          `json:"x,omitempty"`
+	Y      float64          `json:"y,omitempty"`
+	Placed bool             `json:"placed,omitempty"`
+}
+
+// PortState counts, from the guest's point of view: tx is what the guest sent.
+type PortState struct {
+	Node      string `json:"node"`
+	Interface string `json:"interface"`
+	TxFrames  uint64 `json:"tx_frames"`
+	TxBytes   uint64 `json:"tx_bytes"`
+	RxFrames  uint64 `json:"rx_frames"`
+	RxBytes   uint64 `json:"rx_bytes"`
+	Drops     uint64 `json:"drops"` // frames for this port that its guest did not take in time
+}
+
+// Op is something that a person does to a rack. POST /v1/do, or a "do" message
+// on the stream.
+type Op struct {
+	Do        string `json:"do"`             // start, stop, restart, reset, plug, unplug, end
+	Node      string `json:"node,omitempty"` // empty: every node (start, stop, restart, reset)
+	Interface string `json:"interface,omitempty"`
+}
+
+// The rack's HTTP API on its unix socket:
+//
+//	GET  /v1/state                     State
+//	POST /v1/do                        Op → 204, or Problem with 4xx
+//	POST /v1/nodes/{node}/exec         ExecRequest → ExecResult
+//	PUT  /v1/nodes/{node}/file?path=   body = content, ?mode=0644
+//	GET  /v1/nodes/{node}/file?path=   content
+//	GET  /v1/stream?session=S          websocket; header Patchbay-Role: owner | viewer
+//
+// Do "end" stops every guest and then the rack's process; the disks stay.
+
+// ExecRequest runs a program in a guest, as root, without a terminal.
+type ExecRequest struct {
+	Args    []string      `json:"args"`
+	Stdin   []byte        `json:"stdin,omitempty"`
+	Timeout time.Duration `json:"timeout"` // ns; 0 means 10 s
+}
+
+// ExecResult of an ExecRequest. Output is cut at 1 MiB each.
+type ExecResult struct {
+	ExitCode int    `json:"exit_code"` // 128+n for signal n
+	Stdout   []byte `json:"stdout"`
+	Stderr   []byte `json:"stderr"`
+	Cut      bool   `json:"cut,omitempty"`
+}
+
+// Problem is the body of every answer that is not a success.
+type Problem struct {
+	Error string `json:"error"` // a sentence for a person
+}

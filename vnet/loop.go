@@ -1,0 +1,463 @@
+package vnet
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// oldConns is how many superseded connections of one port are kept until
+	// they end. A guest has one and, restarted in a hurry, two; a process that
+	// opens more is not a guest to be spared.
+	oldConns = 8
+	// retryAccept is how long listeners rest, in ms, when descriptors ran out.
+	retryAccept = 100
+)
+
+// loop is the switch's thread and all that belongs to it.
+type loop struct {
+	log   *slog.Logger
+	links *linkTeller
+	now   func() time.Time
+	start time.Time
+	tick  uint32 // the time of this round, in macTicks since start
+	sndbf int
+
+	epfd, evfd int
+	events     []unix.EpollEvent
+	entries    []entry
+	free       []int32 // indices of entries not in use
+	resting    []int32 // listeners that ran out of descriptors
+	restedAt   uint32  // tick at which the last of them began to rest
+	ports      []*port // by id, nil where one was removed
+
+	rx    rxRing
+	dirty []*port // ports with queued frames; room for all of them
+
+	quitted bool          // the loop is to end
+	ended   chan struct{} // closed when it has let go of everything
+
+	mu     sync.Mutex
+	queue  []func() // for the loop to run between two rounds
+	closed bool     // nothing more is taken into the queue
+}
+
+// entry is one descriptor in the epoll set. An event names it by index and
+// generation, so that one for a descriptor closed in the same round hits
+// nothing.
+type entry struct {
+	kind entryKind
+	gen  int32
+	fd   int
+	port *port // nil for the wake-up and for a removed port's connections
+}
+
+type entryKind uint8
+
+const (
+	unused    entryKind = iota
+	wakeUp              // the eventfd: there are functions to run
+	listening           // a port's listener
+	current             // a port's connection
+	old                 // a superseded connection: read until it ends
+)
+
+func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
+	l := &loop{
+		log: o.Log, links: links, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
+		epfd: -1, evfd: -1,
+		events: make([]unix.EpollEvent, 64),
+		rx:     newRxRing(),
+		ended:  make(chan struct{}),
+	}
+	if l.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("making an epoll set: %w", err)
+	}
+	if l.evfd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		unix.Close(l.epfd)
+		return nil, fmt.Errorf("making an eventfd: %w", err)
+	}
+	if _, err = l.watch(wakeUp, l.evfd, nil); err != nil {
+		l.release()
+		return nil, err
+	}
+	return l, nil
+}
+
+// run is the loop's goroutine.
+func (l *loop) run() {
+	// Never unlocked: the thread ends with the goroutine.
+	runtime.LockOSThread()
+	defer l.release()
+	for !l.quitted {
+		wait := -1
+		if len(l.resting) > 0 {
+			wait = retryAccept
+		}
+		if err := l.round(wait); err != nil {
+			l.log.Error("the switch ended", "err", err)
+			return
+		}
+	}
+}
+
+// release lets go of everything. No function is taken after it.
+func (l *loop) release() {
+	l.mu.Lock()
+	l.closed = true
+	l.queue = nil
+	unix.Close(l.evfd) // under the lock: do writes to it
+	l.mu.Unlock()
+	unix.Close(l.epfd)
+	for i := range l.entries {
+		if k := l.entries[i].kind; k == current || k == old {
+			unix.Close(l.entries[i].fd)
+		}
+	}
+	for _, p := range l.ports {
+		if p != nil {
+			p.up.Store(false)
+			p.listener.close()
+		}
+	}
+	close(l.ended)
+}
+
+// do has the loop run f between two rounds and waits until it has.
+func (l *loop) do(f func()) error {
+	done := make(chan struct{})
+	if !l.enqueue(func() { f(); close(done) }) {
+		return ErrClosed
+	}
+	select {
+	case <-done:
+		return nil
+	case <-l.ended:
+		select { // it may have been the last to run
+		case <-done:
+			return nil
+		default:
+			return ErrClosed
+		}
+	}
+}
+
+// quit has the loop end after what was asked of it before. It does not wait.
+func (l *loop) quit() {
+	l.enqueue(func() { l.quitted = true })
+}
+
+func (l *loop) enqueue(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.queue = append(l.queue, f)
+	one := [8]byte{7: 1} // any number but zero, in any byte order
+	unix.Write(l.evfd, one[:])
+	return true
+}
+
+func (l *loop) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}
+
+func (l *loop) runQueue() {
+	var b [8]byte
+	unix.Read(l.evfd, b[:])
+	l.mu.Lock()
+	todo := l.queue
+	l.queue = nil
+	l.mu.Unlock()
+	for _, f := range todo {
+		f()
+	}
+}
+
+func (l *loop) setTick() {
+	l.tick = uint32(l.now().Sub(l.start) / macTick)
+}
+
+// round waits up to wait ms (-1: for good) for something to happen and does
+// all that did: at most one batch of frames from each connection.
+func (l *loop) round(wait int) error {
+	n, err := l.poll(wait)
+	if err != nil {
+		return err
+	}
+	l.setTick()
+	commands := false
+	for _, ev := range l.events[:n] {
+		e := &l.entries[ev.Fd]
+		if e.gen != ev.Pad {
+			continue
+		}
+		switch e.kind {
+		case wakeUp:
+			commands = true
+		case listening:
+			l.accept(ev.Fd)
+		case current, old:
+			l.read(ev.Fd, ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0)
+		}
+	}
+	l.flush()
+	if commands {
+		l.runQueue()
+	}
+	if len(l.resting) > 0 && (n == 0 || l.tick != l.restedAt) {
+		l.wakeListeners()
+	}
+	return nil
+}
+
+// poll asks without waiting first: under load that spares telling the Go
+// scheduler about a call that returns at once.
+func (l *loop) poll(wait int) (int, error) {
+	n, err := epollPoll(l.epfd, l.events)
+	if n == 0 && err == 0 && wait != 0 {
+		var e error
+		if n, e = unix.EpollWait(l.epfd, l.events, wait); e != nil {
+			n = 0
+			if !errors.Is(e, unix.EINTR) {
+				return 0, fmt.Errorf("waiting for frames: %w", e)
+			}
+		}
+	} else if err != 0 && err != unix.EINTR {
+		return 0, fmt.Errorf("polling for frames: %w", err)
+	}
+	return n, nil
+}
+
+// read takes a batch of frames from a connection. ending says that its other
+// end will send no more than what is queued.
+func (l *loop) read(slot int32, ending bool) {
+	if l.rx.full() {
+		l.flush()
+	}
+	e := &l.entries[slot]
+	first, n, errno := l.rx.read(e.fd)
+	switch errno {
+	case 0:
+	case unix.EAGAIN, unix.ECONNRESET: // reset: it closed with frames unread; what it sent may still be there
+		return
+	default:
+		l.log.Error("reading from a guest", "port", portName(e.port), "err", errno)
+		l.hangUp(slot)
+		return
+	}
+	p := e.port
+	var frames, bytes, records uint64
+	for i := first; i < first+n; i++ {
+		frame, truncated := l.rx.record(i)
+		if len(frame) == 0 { // at the end of file every record is one of these
+			continue
+		}
+		records++
+		if e.kind == current && l.receive(p, frame, truncated) {
+			frames++
+			bytes += uint64(len(frame))
+		}
+	}
+	if e.kind == old && p != nil {
+		p.n.cut.Add(records)
+	}
+	if frames > 0 {
+		p.n.txFrames.Add(frames)
+		p.n.txBytes.Add(bytes)
+	}
+	if ending && records == 0 {
+		l.hangUp(slot)
+	}
+}
+
+// flush sends all queued frames and so frees the receive ring.
+func (l *loop) flush() {
+	for i, p := range l.dirty {
+		p.send()
+		p.dirty = false
+		l.dirty[i] = nil
+	}
+	l.dirty = l.dirty[:0]
+	l.rx.used = 0
+}
+
+// accept takes one connection to a port's listener. It becomes the port's
+// connection: a guest that comes again has been restarted.
+func (l *loop) accept(slot int32) {
+	e := l.entries[slot]
+	fd, _, err := unix.Accept4(e.fd, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+	switch {
+	case err == nil:
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+		l.log.Error("accepting a guest's connection, trying again", "port", e.port.name, "err", err)
+		l.rest(slot)
+		return
+	default: // it went away again
+		return
+	}
+	if err := l.connect(e.port, fd); err != nil {
+		l.log.Error("taking a guest's connection", "port", e.port.name, "err", err)
+		unix.Close(fd)
+	}
+}
+
+// connect makes fd the connection of p.
+func (l *loop) connect(p *port, fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, l.sndbf); err != nil {
+		return fmt.Errorf("setting the send buffer: %w", err)
+	}
+	slot, err := l.watch(current, fd, p)
+	if err != nil {
+		return err
+	}
+	if p.fd >= 0 {
+		l.flushMACs(p)
+		l.entries[p.entry].kind = old
+		p.old = append(p.old, p.entry)
+		if len(p.old) > oldConns {
+			l.hangUp(p.old[0])
+		}
+	}
+	p.fd, p.entry = fd, slot
+	p.up.Store(true)
+	l.links.changed(p)
+	return nil
+}
+
+// hangUp closes a connection whose other end is gone.
+func (l *loop) hangUp(slot int32) {
+	e := l.entries[slot]
+	l.unwatch(slot)
+	unix.Close(e.fd)
+	switch p := e.port; {
+	case p == nil:
+	case e.kind == old:
+		p.old = slices.DeleteFunc(p.old, func(s int32) bool { return s == slot })
+	default:
+		p.fd, p.entry = -1, -1
+		p.up.Store(false)
+		l.flushMACs(p)
+		l.links.changed(p)
+	}
+}
+
+func (l *loop) flushMACs(p *port) {
+	if p.segment != nil && p.segment.macs != nil {
+		p.segment.macs.flush(p.id)
+	}
+}
+
+// addPort lets a port take part. conn is its connection, or -1.
+func (l *loop) addPort(p *port, conn int) (err error) {
+	if id := slices.Index(l.ports, nil); id >= 0 {
+		p.id = int32(id)
+	} else {
+		p.id = int32(len(l.ports))
+		l.ports = append(l.ports, nil)
+	}
+	if p.listener != nil {
+		if p.ear, err = l.watch(listening, p.listener.fd, p); err != nil {
+			return err
+		}
+	}
+	if conn >= 0 {
+		if err = l.connect(p, conn); err != nil {
+			return err
+		}
+	}
+	l.ports[p.id] = p
+	l.dirty = slices.Grow(l.dirty, len(l.ports))
+	if p.segment != nil {
+		p.segment.ports = append(p.segment.ports, p)
+	}
+	return nil
+}
+
+// removePort forgets a port. Its connections stay, for nobody, until they end.
+func (l *loop) removePort(p *port) {
+	l.links.forget(p)
+	if p.segment != nil {
+		p.segment.ports = slices.DeleteFunc(p.segment.ports, func(q *port) bool { return q == p })
+	}
+	l.flushMACs(p)
+	if p.ear >= 0 {
+		l.resting = slices.DeleteFunc(l.resting, func(s int32) bool { return s == p.ear })
+		l.unwatch(p.ear)
+		p.listener.close()
+	}
+	if p.entry >= 0 {
+		p.old = append(p.old, p.entry)
+	}
+	for _, slot := range p.old {
+		l.entries[slot].kind = old
+		l.entries[slot].port = nil
+	}
+	l.ports[p.id] = nil
+}
+
+func (l *loop) setPlugged(p *port, plugged bool) {
+	p.plugged.Store(plugged)
+	if !plugged {
+		l.flushMACs(p)
+	}
+}
+
+// watch puts a descriptor into the epoll set.
+func (l *loop) watch(kind entryKind, fd int, p *port) (int32, error) {
+	if len(l.free) == 0 {
+		l.entries = append(l.entries, entry{})
+		l.free = append(l.free, int32(len(l.entries)-1))
+	}
+	slot := l.free[len(l.free)-1]
+	e := &l.entries[slot]
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: slot, Pad: e.gen}
+	if err := unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return -1, fmt.Errorf("watching a descriptor: %w", err)
+	}
+	l.free = l.free[:len(l.free)-1]
+	e.kind, e.fd, e.port = kind, fd, p
+	return slot, nil
+}
+
+// unwatch takes a descriptor, still open, out of the epoll set.
+func (l *loop) unwatch(slot int32) {
+	e := &l.entries[slot]
+	unix.EpollCtl(l.epfd, unix.EPOLL_CTL_DEL, e.fd, nil)
+	*e = entry{gen: e.gen + 1}
+	l.free = append(l.free, slot)
+}
+
+// rest stops asking a listener for connections that cannot be taken, for
+// otherwise the loop would spin on it.
+func (l *loop) rest(slot int32) {
+	ev := unix.EpollEvent{Fd: slot, Pad: l.entries[slot].gen}
+	unix.EpollCtl(l.epfd, unix.EPOLL_CTL_MOD, l.entries[slot].fd, &ev)
+	l.resting = append(l.resting, slot)
+	l.restedAt = l.tick
+}
+
+func (l *loop) wakeListeners() {
+	for _, slot := range l.resting {
+		ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: slot, Pad: l.entries[slot].gen}
+		unix.EpollCtl(l.epfd, unix.EPOLL_CTL_MOD, l.entries[slot].fd, &ev)
+	}
+	l.resting = l.resting[:0]
+}
+
+func portName(p *port) string {
+	if p == nil {
+		return "removed"
+	}
+	return p.name
+}

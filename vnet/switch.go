@@ -1,0 +1,361 @@
+package vnet
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ErrClosed is returned by every method of a Switch that has been closed.
+var ErrClosed = errors.New("the switch is closed")
+
+// Options of a Switch. The zero value is good.
+type Options struct {
+	Log *slog.Logger // nil discards
+
+	// OnLink is told when a guest's interface comes up or goes down. It is
+	// called from one goroutine of the Switch, never from the frame path, in
+	// the order in which ports changed. Changes that come faster than OnLink
+	// takes them are merged: a port's last state is always told, a flap in
+	// between perhaps not. It may call any method of the Switch but Close. It
+	// is not called for a port's removal, nor after Close has returned.
+	OnLink func(port string, up bool)
+
+	MACAge time.Duration // how long a switch remembers a silent address; 0 means 300 s; kept to 100 ms
+	MACCap int           // how many addresses one segment remembers; 0 means 4096, at most 65536
+
+	// SendBuffer is SO_SNDBUF of the switch's end of each connection, in bytes:
+	// the queue towards a guest that is slow to read. 0 means 1 MiB, which the
+	// kernel doubles: some 900 full frames. The kernel caps it at
+	// net.core.wmem_max. Bigger does not help TCP and lets one guest that never
+	// reads hold more of the host's memory.
+	SendBuffer int
+
+	Now func() time.Time // the clock of address ageing; nil means time.Now; called from the loop
+}
+
+// Kind says how a segment passes frames on.
+type Kind string
+
+// The kinds of segment.
+const (
+	SwitchKind Kind = "switch" // learns addresses
+	Hub        Kind = "hub"    // every frame to every other port
+	Link       Kind = "link"   // point to point: at most two ports
+)
+
+// PortConfig describes a port. Exactly one of Path and Conn is given.
+type PortConfig struct {
+	Name    string // unique in the Switch, such as "pc1/eth0"
+	Segment string // a segment's name; empty leaves the cable in the air: frames are cut
+
+	// Path, absolute, is where the port listens. A socket file that nobody
+	// listens on any more is replaced. Paths beyond the 107 bytes of a socket
+	// address are fine as long as the last element has at most 80.
+	Path string
+	Mode os.FileMode // of the socket file; 0 means 0666: the folder around it is the guard
+
+	// Conn is a connected SOCK_SEQPACKET socket. The Switch duplicates it; the
+	// caller goes on owning its own and should close it. The port is up until
+	// the other end closes.
+	Conn *os.File
+}
+
+// PortStats is a port as it is now. Tx and Rx are meant from the guest's point
+// of view: Tx is what it sent. Every frame that a guest sends is counted in
+// exactly one of TxFrames, Cut, Runts and Giants; every frame that is for it
+// in exactly one of RxFrames, Drops and Cut.
+type PortStats struct {
+	Name    string
+	Segment string
+	Up      bool // the guest's interface is up
+	Plugged bool // the cable is in
+
+	TxFrames, TxBytes uint64
+	RxFrames, RxBytes uint64
+
+	Drops  uint64 // frames for the guest that it did not take in time
+	Cut    uint64 // frames either way that met a pulled cable, or came by a superseded connection
+	Runts  uint64 // frames sent that were shorter than an Ethernet header
+	Giants uint64 // frames sent that were longer than MaxFrame
+}
+
+// SegmentStats is a segment as it is now.
+type SegmentStats struct {
+	Name      string
+	Kind      Kind
+	Ports     []string // names, in the order in which they were added
+	MACs      int      // addresses remembered, aged ones that were not yet cleared away included
+	Unlearned uint64   // frames whose source found no room in the address table
+}
+
+// MAC is one learned address.
+type MAC struct {
+	Addr [6]byte
+	Port string
+	Age  time.Duration // since its last frame, in steps of 100 ms
+}
+
+// Switch is a running switch. All methods may be called from any goroutine.
+// Whoever called New must call Close.
+type Switch struct {
+	l     *loop
+	links *linkTeller // nil when nobody listens
+	opts  Options
+	wg    sync.WaitGroup // the loop and the link teller
+
+	// mu guards the books below and makes changes come one at a time. The
+	// loop never takes it.
+	mu       sync.Mutex
+	ports    []*port
+	segments []*segment
+
+	closeOnce sync.Once
+}
+
+// New starts a Switch without segments or ports.
+func New(o Options) (*Switch, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.MACAge <= 0 {
+		o.MACAge = 300 * time.Second
+	}
+	if o.MACCap <= 0 {
+		o.MACCap = 4096
+	}
+	o.MACCap = min(o.MACCap, 1<<16)
+	if o.SendBuffer <= 0 {
+		o.SendBuffer = 1 << 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Switch{opts: o}
+	if o.OnLink != nil {
+		s.links = newLinkTeller(o.OnLink)
+	}
+	l, err := newLoop(o, s.links)
+	if err != nil {
+		return nil, fmt.Errorf("starting the switch: %w", err)
+	}
+	s.l = l
+	s.wg.Go(l.run)
+	if s.links != nil {
+		s.wg.Go(s.links.run)
+	}
+	return s, nil
+}
+
+// Close ends the Switch: every connection is closed, every socket file
+// removed, every goroutine gone when it returns. It may be called again.
+func (s *Switch) Close() error {
+	s.closeOnce.Do(func() {
+		s.l.quit()
+		<-s.l.ended
+		if s.links != nil {
+			s.links.close()
+		}
+	})
+	s.wg.Wait()
+	return nil
+}
+
+// AddSegment makes a segment without ports.
+func (s *Switch) AddSegment(name string, kind Kind) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case name == "":
+		return errors.New("adding a segment: it needs a name")
+	case kind != SwitchKind && kind != Hub && kind != Link:
+		return fmt.Errorf("adding segment %s: unknown kind %q, want switch, hub or link", name, kind)
+	case s.segment(name) != nil:
+		return fmt.Errorf("adding segment %s: there is one already", name)
+	case s.l.isClosed():
+		return fmt.Errorf("adding segment %s: %w", name, ErrClosed)
+	}
+	// The loop learns of it with its first port.
+	s.segments = append(s.segments, newSegment(name, kind, s.opts))
+	return nil
+}
+
+// RemoveSegment removes a segment that has no ports.
+func (s *Switch) RemoveSegment(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.segments, func(g *segment) bool { return g.name == name })
+	if i < 0 {
+		return fmt.Errorf("removing segment %s: there is none", name)
+	}
+	for _, p := range s.ports {
+		if p.segment == s.segments[i] {
+			return fmt.Errorf("removing segment %s: port %s is on it", name, p.name)
+		}
+	}
+	s.segments = slices.Delete(s.segments, i, i+1)
+	return nil
+}
+
+// AddPort adds a port, with its cable plugged in. When it returns, a guest can
+// connect.
+func (s *Switch) AddPort(c PortConfig) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.addPort(c); err != nil {
+		return fmt.Errorf("adding port %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+func (s *Switch) addPort(c PortConfig) (err error) {
+	var g *segment
+	switch {
+	case c.Name == "":
+		return errors.New("it needs a name")
+	case s.port(c.Name) != nil:
+		return errors.New("there is one already")
+	case (c.Path == "") == (c.Conn == nil):
+		return errors.New("it needs either a path or a connection")
+	case c.Path != "" && !filepath.IsAbs(c.Path):
+		return fmt.Errorf("%q is not an absolute path", c.Path)
+	}
+	if c.Segment != "" {
+		if g = s.segment(c.Segment); g == nil {
+			return fmt.Errorf("there is no segment %q", c.Segment)
+		}
+		if g.kind == Link && s.members(g) >= 2 {
+			return fmt.Errorf("link %s has two ports already", g.name)
+		}
+	}
+	p := newPort(c.Name, g)
+	conn := -1
+	if c.Path != "" {
+		p.listener, err = listen(c.Path, c.Mode)
+	} else {
+		conn, err = dupConn(c.Conn)
+	}
+	if err != nil {
+		return err
+	}
+	if doErr := s.l.do(func() { err = s.l.addPort(p, conn) }); doErr != nil {
+		err = doErr
+	}
+	if err != nil {
+		closeFD(conn)
+		p.listener.close()
+		return err
+	}
+	s.ports = append(s.ports, p)
+	return nil
+}
+
+// RemovePort removes a port and its socket file. A guest that is still
+// connected is cut off but not disconnected: see the package's description.
+func (s *Switch) RemovePort(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.port(name)
+	if p == nil {
+		return fmt.Errorf("removing port %s: there is none", name)
+	}
+	if err := s.l.do(func() { s.l.removePort(p) }); err != nil {
+		return fmt.Errorf("removing port %s: %w", name, err)
+	}
+	s.ports = slices.DeleteFunc(s.ports, func(q *port) bool { return q == p })
+	return nil
+}
+
+// SetPlugged pulls a port's cable or puts it back in. With the cable out the
+// guest's frames and the frames for it are dropped and counted as cut, and its
+// addresses are forgotten; its connection stays.
+func (s *Switch) SetPlugged(name string, plugged bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.port(name)
+	if p == nil {
+		return fmt.Errorf("plugging port %s: there is none", name)
+	}
+	if err := s.l.do(func() { s.l.setPlugged(p, plugged) }); err != nil {
+		return fmt.Errorf("plugging port %s: %w", name, err)
+	}
+	return nil
+}
+
+// Ports returns every port, in the order in which they were added. The
+// counters of one port are not read at one instant.
+func (s *Switch) Ports() []PortStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]PortStats, 0, len(s.ports))
+	for _, p := range s.ports {
+		all = append(all, p.stats())
+	}
+	return all
+}
+
+// Segments returns every segment, in the order in which they were added, or
+// none when the Switch is closed.
+func (s *Switch) Segments() []SegmentStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]SegmentStats, 0, len(s.segments))
+	err := s.l.do(func() {
+		for _, g := range s.segments {
+			all = append(all, g.stats())
+		}
+	})
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+// MACs returns the addresses that a segment knows now, in the order of the
+// addresses; none for a hub, a link, or a segment that there is not.
+func (s *Switch) MACs(segment string) []MAC {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.segment(segment)
+	if g == nil {
+		return nil
+	}
+	var all []MAC
+	if err := s.l.do(func() { all = s.l.learned(g) }); err != nil {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b MAC) int { return slices.Compare(a.Addr[:], b.Addr[:]) })
+	return all
+}
+
+func (s *Switch) port(name string) *port {
+	for _, p := range s.ports {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *Switch) segment(name string) *segment {
+	for _, g := range s.segments {
+		if g.name == name {
+			return g
+		}
+	}
+	return nil
+}
+
+func (s *Switch) members(g *segment) (n int) {
+	for _, p := range s.ports {
+		if p.segment == g {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,1 @@
+import { startTheme } from "./theme.ts"; startTheme();

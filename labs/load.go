@@ -1,11 +1,240 @@
 package labs
 
-import "io/fs"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// maxExtends is how many labs may lie between a lab and the first it builds on.
+const maxExtends = 8
+
+var slugRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // Load reads the lab in folder dir of fsys. When it is not in order the error
 // is a Problems with everything that was found. Load never writes, reads only
 // within fsys, follows no symbolic links, and is bounded in time and memory
 // whatever it is given.
 func Load(fsys fs.FS, dir string) (*Lab, error) {
-	return nil, Problems{{File: dir, Message: "labs cannot be loaded yet"}}
+	l := &loader{sum: sha256.New()}
+	l.folder = folder{fsys: fsys, probs: &l.probs, hash: l.digest}
+	slug := path.Base(dir)
+	if !slugRE.MatchString(slug) {
+		l.probs.add(mark{file: dir}, "rename the folder", "the folder's name is the lab's name, and has only a-z, 0-9 and -, at most 63")
+		return nil, l.probs.err()
+	}
+	dr, guide := l.chain(dir, nil)
+	if dr == nil {
+		return nil, l.probs.err()
+	}
+	file := path.Join(dir, "lab.yaml")
+	lab := &Lab{
+		Slug: slug, Title: dr.title.s, Summary: dr.summary.s, Description: dr.description.s,
+		Author: dr.author.s, Licence: dr.licence.s, Tags: dr.tags, Difficulty: Difficulty(dr.difficulty.s),
+		Topology: check(file, dr, &l.probs),
+	}
+	if dr.extends.s != "" {
+		lab.Extends = path.Base(path.Join(dir, dr.extends.s))
+	}
+	if lab.Title == "" && !l.complained(dr.title.is) {
+		l.probs.add(mark{file, 1, 1}, `begin with "title: …"`, "the lab has no title")
+	}
+	names := nodeNames(dr)
+	switch {
+	case guide.file == "":
+		l.probs.add(mark{file: path.Join(dir, "guide.md")}, "write what a student is to do", "there is no guide")
+	case !l.complained(func(p Problem) bool { return p.File == guide.file }):
+		checkGuide(guide, names, &l.probs)
+	}
+	lab.Guide = guide.s
+	lab.Solution = l.solution(dir, names)
+	if err := l.probs.err(); err != nil {
+		return nil, err
+	}
+	lab.Digest = hex.EncodeToString(l.sum.Sum(nil))
+	return lab, nil
+}
+
+// loader is one Load.
+type loader struct {
+	folder
+	probs  collector
+	sum    hash.Hash
+	prefix string // which lab of the chain is read, for the digest
+}
+
+// digest adds a file to the lab's version.
+func (l *loader) digest(name string, mode uint32, data []byte) {
+	var n [8]byte
+	for _, part := range [][]byte{[]byte(strings.TrimPrefix(name, l.prefix+"/")), binary.BigEndian.AppendUint32(nil, mode), data} {
+		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+		l.sum.Write(n[:])
+		l.sum.Write(part)
+	}
+}
+
+// complained says whether such a problem was reported.
+func (l *loader) complained(such func(Problem) bool) bool {
+	return slices.ContainsFunc(l.probs.list, such)
+}
+
+// chain loads the lab in dir and what it extends, and merges them. from are
+// the folders that led here. A nil draft was complained of.
+func (l *loader) chain(dir string, from []string) (dr *draft, guide text) {
+	file := path.Join(dir, "lab.yaml")
+	l.prefix = dir
+	data, _, err := l.read(file, maxYAML)
+	if err != nil {
+		l.probs.add(mark{file: file}, "a lab is a folder with lab.yaml and guide.md", "this %v", err)
+		return nil, text{}
+	}
+	root := parseYAML(file, data, &l.probs)
+	if root == nil {
+		return nil, text{}
+	}
+	d := &decoder{file: file, probs: &l.probs}
+	if _, isMapping := root.(ast.MapNode); !isMapping {
+		d.bad(root, `begin with "title: …"`, "a lab is “key: value”, found %s", kindOf(root))
+		return nil, text{}
+	}
+	dr = decodeLab(d, root, func(source text) ([]byte, uint32, bool) { return l.source(dir, source) })
+	guideFile := path.Join(dir, "guide.md")
+	if data, _, err := l.read(guideFile, maxGuide); err == nil {
+		if data, ok := cleanText(guideFile, data, maxGuide, &l.probs); ok {
+			guide = text{mark{file: guideFile}, string(data)}
+		} else {
+			guide.file = guideFile
+		}
+	} else if _, missing := fs.Lstat(l.fsys, guideFile); missing == nil {
+		guide.file = guideFile
+		l.probs.add(mark{file: guideFile}, "", "this %v", err)
+	}
+
+	if dr.extends.s != "" {
+		parent, parentGuide := l.parent(dir, dr.extends, append(slices.Clone(from), dir))
+		if parent == nil {
+			return nil, guide
+		}
+		if guide.file == "" {
+			guide = parentGuide
+		}
+		l.prefix = dir
+		dr = merge(parent, dr)
+	}
+	l.addFolders(dir, dr)
+	return dr, guide
+}
+
+// parent loads the lab that one in dir extends.
+func (l *loader) parent(dir string, extends text, from []string) (*draft, text) {
+	target := path.Join(dir, extends.s)
+	switch {
+	case path.IsAbs(extends.s) || !fs.ValidPath(target) || target == ".":
+		l.probs.add(extends.mark, "write a relative path like ../two-hosts", "extends %s leads out of the folder that the labs lie in", quoteShort(extends.s))
+	case slices.Contains(from, target):
+		loop := slices.Clone(from[slices.Index(from, target):])
+		for i := range loop {
+			loop[i] = path.Base(loop[i])
+		}
+		l.probs.add(extends.mark, "remove one of the extends", "extends goes round in a loop: %s → %s", strings.Join(loop, " → "), path.Base(target))
+	case len(from) > maxExtends:
+		l.probs.add(extends.mark, "extend an earlier one", "more than %d labs extend one another", maxExtends)
+	default:
+		if _, err := l.stat(path.Join(target, "lab.yaml")); err != nil {
+			l.probs.add(extends.mark, "write the path of another lab, like ../two-hosts", "there is no lab in %s: lab.yaml %v", target, err)
+			return nil, text{}
+		}
+		return l.chain(target, from)
+	}
+	return nil, text{}
+}
+
+// addFolders adds the files below nodes/ of the lab in dir.
+func (l *loader) addFolders(dir string, dr *draft) {
+	names := nodeNames(dr)
+	byNode := l.nodeFolders(dir, names)
+	for _, n := range dr.nodes {
+		// What lab.yaml of this very folder names comes last and wins.
+		named := func(f draftFile) bool { return path.Dir(f.path.file) == dir && f.path.line > 0 }
+		var earlier, own []draftFile
+		for _, f := range n.files {
+			if named(f) {
+				own = append(own, f)
+			} else {
+				earlier = append(earlier, f)
+			}
+		}
+		key := func(f draftFile) string { return f.path.s }
+		last := func(_, b draftFile) draftFile { return b }
+		n.files = mergeNamed(mergeNamed(earlier, byNode[n.name.s], key, last), own, key, last)
+	}
+}
+
+// source reads the file that a node's file names as its source.
+func (l *loader) source(dir string, source text) (data []byte, mode uint32, ok bool) {
+	name, ok := within(dir, source.s)
+	if !ok {
+		l.probs.add(source.mark, "copy the file into the lab's folder and write its path from there", "source %s leads out of the lab's folder", quoteShort(source.s))
+		return nil, 0, false
+	}
+	data, mode, err := l.read(name, maxFile)
+	if err == nil && len(data) > maxFile {
+		err = errorText("is larger than " + byteSize(maxFile))
+	}
+	if err != nil {
+		l.probs.add(source.mark, "put an ordinary file there", "source %s %v", quoteShort(source.s), err)
+		return nil, 0, false
+	}
+	return data, mode, true
+}
+
+// solution reads solution/NODE.sh.
+func (l *loader) solution(dir string, names []string) []Script {
+	root := path.Join(dir, "solution")
+	if _, err := fs.Lstat(l.fsys, root); err != nil {
+		return nil
+	}
+	byNode := map[string]string{}
+	for _, e := range l.readDir(root) {
+		node, isScript := strings.CutSuffix(e.Name(), ".sh")
+		if !isScript {
+			continue
+		}
+		p := path.Join(root, e.Name())
+		if !slices.Contains(names, node) {
+			l.probs.add(mark{file: p}, didYouMean(node, names, "name the script after a node"), "there is no node %s", quoteShort(node))
+			continue
+		}
+		data, _, err := l.read(p, maxSolution)
+		if err != nil {
+			l.probs.add(mark{file: p}, "", "this %v", err)
+			continue
+		}
+		if data, ok := cleanText(p, data, maxSolution, &l.probs); ok {
+			byNode[node] = string(data)
+		}
+	}
+	var out []Script
+	for _, name := range names {
+		if s, ok := byNode[name]; ok {
+			out = append(out, Script{Node: name, Text: s})
+		}
+	}
+	return out
+}
+
+func nodeNames(dr *draft) []string {
+	names := make([]string, len(dr.nodes))
+	for i, n := range dr.nodes {
+		names[i] = n.name.s
+	}
+	return names
 }

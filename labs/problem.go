@@ -44,9 +44,49 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (ps Problems) sort() {
-	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
-			cmp.Compare(a.Col, b.Col), cmp.Compare(a.Message, b.Message))
+// maxProblems is how many are collected: nobody reads more at once, and a
+// file made to be wrong everywhere must not fill memory with complaints.
+const maxProblems = 100
+
+// mark is a place in a file.
+type mark struct {
+	file      string
+	line, col int
+}
+
+// is says whether p was reported at this place.
+func (m mark) is(p Problem) bool {
+	return p.Line > 0 && p.File == m.file && p.Line == m.line && p.Col == m.col
+}
+
+// collector gathers problems while a lab is loaded.
+type collector struct {
+	list    Problems
+	dropped int
+}
+
+func (c *collector) add(at mark, fix, format string, args ...any) {
+	if len(c.list) == maxProblems {
+		c.dropped++
+		return
+	}
+	c.list = append(c.list, Problem{
+		File: at.file, Line: at.line, Col: at.col,
+		Message: fmt.Sprintf(format, args...), Fix: fix,
 	})
+}
+
+// err is nil, or the Problems in order.
+func (c *collector) err() error {
+	if len(c.list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(c.list, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
+	if c.dropped > 0 {
+		last := c.list[len(c.list)-1]
+		return append(c.list, Problem{File: last.File, Message: fmt.Sprintf("and %d more problems", c.dropped)})
+	}
+	return c.list
 }

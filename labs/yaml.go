@@ -1,0 +1,199 @@
+package labs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+const (
+	maxYAML = 1 << 20 // bytes of a lab.yaml
+
+	// maxTokens bounds the parser's time, which grows with the square of the
+	// keys in one mapping: 350,000 tokens took 32 s, these take 0.1 s. It
+	// bounds its depth of recursion as well. A lab of 64 nodes has some 5,000.
+	maxTokens = 20_000
+)
+
+// parseYAML reads the YAML of a file and gives the root of its one document,
+// or nil and problems. Anchors, aliases, merge keys and tags are refused: they
+// can make a gigabyte out of a kilobyte, and a lab says "extends" instead.
+func parseYAML(file string, data []byte, probs *collector) (root ast.Node) {
+	data, ok := cleanText(file, data, maxYAML, probs)
+	if !ok {
+		return nil
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		probs.add(mark{file, 1, 1}, `begin with "title: …"`, "the file is empty")
+		return nil
+	}
+	// The library is fed by strangers; a slip of its own is an error in one
+	// file, not the end of the server.
+	defer func() {
+		if r := recover(); r != nil {
+			probs.add(mark{file, 1, 1}, "simplify it, or report this file as a bug", "the YAML reader gave up on this file: %v", r)
+			root = nil
+		}
+	}()
+
+	tokens := lexer.Tokenize(string(data))
+	before := len(probs.list)
+	checkTabs(file, data, tokens, probs)
+	checkTokens(file, tokens, probs)
+	if len(probs.list) > before {
+		return nil
+	}
+	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		syntaxProblem(file, err, probs)
+		return nil
+	}
+	for i, doc := range f.Docs {
+		if i > 0 {
+			at := mark{file, 1, 1}
+			if doc.Start != nil {
+				at = markOf(file, doc.Start)
+			}
+			probs.add(at, `remove the line "---" and what follows`, "a second document begins here")
+			return nil
+		}
+		root = doc.Body
+	}
+	if root == nil {
+		probs.add(mark{file, 1, 1}, `begin with "title: …"`, "the file holds nothing but comments")
+	}
+	return root
+}
+
+// cleanText checks that data is text of at most limit bytes and gives it
+// without a byte order mark and with "\n" for line ends.
+func cleanText(file string, data []byte, limit int, probs *collector) ([]byte, bool) {
+	if len(data) > limit {
+		line := bytes.Count(data[:limit], []byte("\n")) + 1
+		col := limit - bytes.LastIndexByte(data[:limit], '\n')
+		probs.add(mark{file, line, col}, "put large content into files of its own below nodes/",
+			"the file is larger than %s", byteSize(int64(limit)))
+		return nil, false
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	line, col := 1, 0
+	for rest := data; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		col++
+		switch {
+		case r == utf8.RuneError && n == 1:
+			probs.add(mark{file, line, col}, "save the file as UTF-8", "byte 0x%02x is not UTF-8", rest[0])
+			return nil, false
+		case r == '\n':
+			line, col = line+1, 0
+		case r < ' ' && r != '\t' || r == 0x7f:
+			probs.add(mark{file, line, col}, "remove it", "control character %U", r)
+			return nil, false
+		}
+		rest = rest[n:]
+	}
+	return data, true
+}
+
+// checkTabs complains of every line that a tab indents, but for the contents
+// of block scalars ("|" and ">"), where a tab is content.
+func checkTabs(file string, data []byte, tokens token.Tokens, probs *collector) {
+	content := map[int]bool{}
+	for i, tk := range tokens[:max(len(tokens)-1, 0)] {
+		if tk.Type == token.LiteralType || tk.Type == token.FoldedType {
+			for j := range strings.Count(tokens[i+1].Origin, "\n") + 1 {
+				content[tk.Position.Line+1+j] = true
+			}
+		}
+	}
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
+		blank := len(bytes.TrimSpace(line)) == 0
+		if i := bytes.IndexByte(indent, '\t'); i >= 0 && !blank && (!content[n] || i == 0) {
+			probs.add(mark{file, n, i + 1}, "replace it by spaces: YAML takes no tabs there", "a tab indents this line")
+		}
+	}
+}
+
+func checkTokens(file string, tokens token.Tokens, probs *collector) {
+	if len(tokens) > maxTokens {
+		probs.add(markOf(file, tokens[maxTokens]), "split the lab", "the file has more than %d words and signs", maxTokens)
+		return
+	}
+	for _, tk := range tokens {
+		var what string
+		switch tk.Type {
+		case token.AnchorType:
+			what = "an anchor (&)"
+		case token.AliasType:
+			what = "an alias (*)"
+		case token.MergeKeyType:
+			what = "a merge key (<<)"
+		case token.TagType:
+			what = "a tag (!)"
+		default:
+			continue
+		}
+		// One is enough: a file that uses them uses many.
+		probs.add(markOf(file, tk), "write it out, use extends, or put quotes around a text that begins so", "%s is not allowed in a lab", what)
+		return
+	}
+}
+
+// syntaxHelp says in plain words what the YAML reader means, by a part of its
+// message.
+var syntaxHelp = []struct{ part, message, fix string }{
+	{"unexpected key name", "this is not “key: value”", `put ": " after the key, or indent the line like its neighbours`},
+	{"value is not allowed in this context", "this line is indented unlike its neighbours, or a value has a “: ” in it", "line it up, or put the value in quotes"},
+	{"must be specified", "a list or mapping in brackets is not closed", "close it"},
+	{"end token", "a list or mapping in brackets is not closed", "close it"},
+	{"could not find end character", "a quotation mark is not closed", "close it"},
+}
+
+func syntaxProblem(file string, err error, probs *collector) {
+	at, msg, fix := mark{file, 1, 1}, err.Error(), ""
+	if e, ok := errors.AsType[yaml.Error](err); ok {
+		msg = e.GetMessage()
+		if tk := e.GetToken(); tk != nil {
+			at = markOf(file, tk)
+		}
+	}
+	for _, h := range syntaxHelp {
+		if strings.Contains(msg, h.part) {
+			msg, fix = h.message, h.fix
+			break
+		}
+	}
+	probs.add(at, fix, "%s", msg)
+}
+
+func markOf(file string, tk *token.Token) mark {
+	if tk == nil || tk.Position == nil {
+		return mark{file, 1, 1}
+	}
+	return mark{file, max(tk.Position.Line, 1), max(tk.Position.Column, 1)}
+}
+
+// byteSize writes a size as a lab does: 64M.
+func byteSize(n int64) string {
+	for _, u := range []struct {
+		size int64
+		unit string
+	}{{1 << 30, "G"}, {1 << 20, "M"}, {1 << 10, "K"}} {
+		if n >= u.size && n%u.size == 0 {
+			return fmt.Sprintf("%d%s", n/u.size, u.unit)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

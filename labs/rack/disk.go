@@ -1,0 +1,35 @@
+package rack
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// The student's disk of a node. A new one is called newDisk until the guest has
+// booted on it once and so put the lab's files there; a start that is cut off
+// before leaves a newDisk, which the next start throws away.
+const (
+	diskFile = "disk.ext4"
+	newDisk  = "disk.new"
+)
+
+// discardDisk throws the student's work on a node away.
+func discardDisk(dir string) error {
+	for _, name := range []string{diskFile, newDisk} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return &Explained{Sentence: "The machine's old disk could not be thrown away.",
+				Err: fmt.Errorf("resetting: %w", err)}
+		}
+	}
+	return nil
+}
+
+// keepDisk makes a disk that has been booted once the student's own.
+func keepDisk(dir string) error {
+	if err := os.Rename(filepath.Join(dir, newDisk), filepath.Join(dir, diskFile)); err != nil {
+		return fmt.Errorf("keeping the new disk: %w", err)
+	}
+	return nil
+}

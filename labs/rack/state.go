@@ -1,0 +1,153 @@
+package rack
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/patchbay/patchbay/vnet"
+)
+
+// samplePeriod is how often counters are read for those who look.
+const samplePeriod = 500 * time.Millisecond
+
+// State returns the rack as it is now.
+func (r *Rack) State() *State {
+	ports := map[string]vnet.PortStats{}
+	for _, p := range r.sw.Ports() {
+		ports[p.Name] = p
+	}
+	r.mu.Lock()
+	s := &State{
+		Rack: r.spec.ID, Owner: r.spec.Owner, Lab: r.spec.LabSlug, Title: r.spec.Title,
+		Status: r.status, Started: r.started,
+	}
+	r.mu.Unlock()
+	onSegment := map[string][]PortState{}
+	for _, n := range r.nodes {
+		ns := n.state()
+		for _, f := range n.spec.Interfaces {
+			p := ports[portName(n.spec.Name, f.Name)]
+			ns.Interfaces = append(ns.Interfaces, InterfaceState{
+				Name: f.Name, Segment: f.Segment, MAC: r.spec.mac(n.spec.Name, &f),
+				Addresses: f.Addresses, Up: p.Up, Plugged: p.Plugged && f.Segment != "",
+			})
+			if f.Segment == "" {
+				continue
+			}
+			onSegment[f.Segment] = append(onSegment[f.Segment], PortState{
+				Node: n.spec.Name, Interface: f.Name,
+				TxFrames: p.TxFrames, TxBytes: p.TxBytes,
+				RxFrames: p.RxFrames, RxBytes: p.RxBytes, Drops: p.Drops,
+			})
+		}
+		s.Nodes = append(s.Nodes, ns)
+	}
+	for _, g := range r.spec.Topology.Segments {
+		s.Segments = append(s.Segments, SegmentState{
+			Name: g.Name, Kind: g.Kind, Ports: onSegment[g.Name], X: g.X, Y: g.Y, Placed: g.Placed,
+		})
+	}
+	s.Progress = progress(s.Nodes)
+	return s
+}
+
+func (n *node) state() NodeState {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := NodeState{
+		Name: n.spec.Name, Status: n.status, Reason: n.reason, Detail: n.detail,
+		Image: n.spec.Image, Kernel: n.spec.Kernel, MemoryBytes: n.spec.MemoryBytes,
+		Consoles: consoleLines, BootMillis: n.bootMillis,
+		X: n.spec.X, Y: n.spec.Y, Placed: n.spec.Placed,
+	}
+	if s.MemoryBytes == 0 {
+		s.MemoryBytes = DefaultMemory
+	}
+	return s
+}
+
+// progress says how far nodes that are being started have come; nil when none is.
+func progress(nodes []NodeState) *Progress {
+	p := Progress{Total: len(nodes)}
+	var coming []string
+	for _, n := range nodes {
+		switch n.Status {
+		case Starting, Booting:
+			coming = append(coming, n.Name)
+		default:
+			p.Done++
+		}
+	}
+	if len(coming) == 0 {
+		return nil
+	}
+	if len(coming) > 4 {
+		coming = append(coming[:4], "…")
+	}
+	p.Step = "Starting " + strings.Join(coming, ", ")
+	return &p
+}
+
+// touch says that the state has changed.
+func (r *Rack) touch() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.version++
+	for c := range r.conns {
+		c.wake()
+	}
+}
+
+// stateVersion returns the number of changes so far.
+func (r *Rack) stateVersion() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.version
+}
+
+// stateMessage returns the state as the stream sends it, made once per change
+// for all connections, and its version.
+func (r *Rack) stateMessage() ([]byte, uint64) {
+	r.mu.Lock()
+	if r.cachedVersion == r.version {
+		defer r.mu.Unlock()
+		return r.cached, r.version
+	}
+	version := r.version
+	r.mu.Unlock()
+	data, err := json.Marshal(ServerMessage{T: "state", State: r.State()})
+	if err != nil {
+		panic("rack: marshalling the state: " + err.Error()) // plain data always marshals
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cached, r.cachedVersion = data, version
+	return data, version
+}
+
+// sample touches the state when a counter has moved, as long as somebody
+// looks. It returns when done is closed.
+func (r *Rack) sample(done <-chan struct{}) {
+	tick := time.NewTicker(samplePeriod)
+	defer tick.Stop()
+	var last []vnet.PortStats
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		r.mu.Lock()
+		looking := len(r.conns) > 0
+		r.mu.Unlock()
+		if !looking {
+			continue
+		}
+		if ports := r.sw.Ports(); !slices.Equal(ports, last) {
+			last = ports
+			r.touch()
+		}
+	}
+}

@@ -59,6 +59,13 @@ func (m *Manual) Receive(port int, frame []byte) bool {
 	return m.l.receive(m.ports[port], frame, false)
 }
 
+// Reset forgets all addresses.
+func (m *Manual) Reset() {
+	for _, p := range m.ports {
+		m.l.flushMACs(p)
+	}
+}
+
 // Discard empties the queues and calls f, if any, with each port that had frames.
 func (m *Manual) Discard(f func(port, frames int)) {
 	for _, p := range m.l.dirty {

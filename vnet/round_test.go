@@ -100,13 +100,19 @@ func FuzzReceive(f *testing.F) {
 	f.Add(append([]byte{0, 64}, frame(2, 1)...))
 	f.Add(bytes.Join([][]byte{{1, 64}, frame(0xff, 2), {0, 64}, frame(2, 2), {2, 13}, frame(1, 3)[:13]}, nil))
 	f.Add([]byte{3, 0, 2, 14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	const ports, limit = 4, 8
+	switches := map[vnet.Kind]*vnet.Manual{}
+	for _, kind := range []vnet.Kind{vnet.SwitchKind, vnet.Hub} {
+		m, err := vnet.NewManual(kind, limit, -1, -1, -1, -1)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Cleanup(m.Close)
+		switches[kind] = m
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		const ports, limit = 4, 8
-		for _, kind := range []vnet.Kind{vnet.SwitchKind, vnet.Hub} {
-			m, err := vnet.NewManual(kind, limit, -1, -1, -1, -1)
-			if err != nil {
-				t.Fatal(err)
-			}
+		for kind, m := range switches {
+			m.Reset()
 			for b := in; len(b) >= 2; {
 				from, size := int(b[0])%ports, min(int(b[1]), len(b)-2)
 				rec := b[2 : 2+size]
@@ -137,7 +143,6 @@ func FuzzReceive(f *testing.F) {
 			if kind == vnet.SwitchKind && m.Known() > limit {
 				t.Errorf("%d addresses known; want at most %d", m.Known(), limit)
 			}
-			m.Close()
 		}
 	})
 }

@@ -1,0 +1,185 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// view is what a guest's kernel process sees: the names of its files and the
+// numbers of its descriptors. In a jail the names are the jail's own, without
+// one they are the host's.
+type view struct {
+	kernel  string   // the executable, argv[0]
+	initrd  string   // cpio archive
+	image   string   // block device 0, read-only
+	disk    string   // block device 1, read-write; empty for none
+	modules string   // block device 2, read-only; empty for none
+	nets    []string // sockets to connect to, vec0 …
+	scratch string   // a folder on tmpfs that it may write to and execute from
+	notify  string   // datagram socket for the kernel's own messages
+	lines   []int    // descriptors of con0 …
+	agent   int      // descriptor of ssl0
+}
+
+// The names of a view's block devices inside the guest.
+const (
+	rootDevice    = "/dev/ubda"
+	diskDevice    = "/dev/ubdb"
+	modulesDevice = "/dev/ubdc"
+)
+
+// umid names the guest towards itself: its mconsole lies in scratch/umid/.
+// Fixed, because each guest has a scratch folder of its own.
+const umid = "uml"
+
+// maxLines is how many consoles the kernel has, con0 to con15.
+const maxLines = 16
+
+// maxNICs bounds the interfaces of one guest: more than any lab draws, and the
+// command line stays below the kernel's 4096 bytes.
+const maxNICs = 32
+
+// defaultDepth is how many frames an interface takes in one go. 64 frames of
+// 1.5 kB cost the guest 200 kB for both rings.
+const defaultDepth = 64
+
+// maxSocketPath is the longest name the kernel's sockaddr_un holds.
+const maxSocketPath = 107
+
+// maxCommandLine is the kernel's COMMAND_LINE_SIZE on this architecture.
+const maxCommandLine = 4096
+
+// minMemory is refused below: the kernel image itself takes 16 MiB of the
+// guest's memory, and it exits before its console exists when none is left.
+const minMemory = 1 << 20
+
+// commandLine builds the words that the kernel is executed with, argv[0]
+// included. It looks at nothing but its arguments.
+func commandLine(c *Config, v view) ([]string, error) {
+	if c.Memory < minMemory {
+		return nil, fmt.Errorf("a memory of %d bytes is less than the least of %d", c.Memory, minMemory)
+	}
+	if len(v.lines) < 1 || len(v.lines) > maxLines {
+		return nil, fmt.Errorf("%d consoles: a guest has 1 to %d", len(v.lines), maxLines)
+	}
+	if len(c.NICs) > maxNICs {
+		return nil, fmt.Errorf("%d interfaces: a guest has at most %d", len(c.NICs), maxNICs)
+	}
+	if len(v.nets) != len(c.NICs) {
+		return nil, fmt.Errorf("%d sockets for %d interfaces", len(v.nets), len(c.NICs))
+	}
+	if c.Seccomp && !c.Kernel.Seccomp {
+		return nil, fmt.Errorf("the kernel %s has no seccomp mode: use ptrace mode or another kernel", c.Kernel.Name)
+	}
+
+	w := words{}
+	w.file("", v.kernel)
+	w.add("mem=%dK", c.Memory>>10)
+	w.file("initrd=", v.initrd)
+	w.add("quiet")
+	// A guest that reboots ends: whoever started it decides what comes next.
+	w.add("noreboot")
+	w.file("uml_dir=", v.scratch)
+	w.add("umid=%s", umid)
+	w.socket("mconsole=notify:", v.notify)
+	for i, fd := range v.lines {
+		w.add("con%d=fd:%d", i, fd)
+	}
+	w.add("ssl0=fd:%d", v.agent)
+	// The other consoles stay what the kernel was built with, null, which
+	// opens the host's /dev/null when somebody opens them: in a jail there is
+	// none, so that they answer ENOENT. Naming them "none" here would only
+	// make the kernel complain at every boot.
+	w.file("ubd0r=", v.image)
+	if v.disk != "" {
+		w.file("ubd1=", v.disk)
+	}
+	if v.modules != "" {
+		w.file("ubd2r=", v.modules)
+	}
+	for i, nic := range c.NICs {
+		mac, err := checkMAC(nic.MAC)
+		if err != nil {
+			return nil, fmt.Errorf("interface %d: %w", i, err)
+		}
+		depth := nic.Depth
+		if depth == 0 {
+			depth = defaultDepth
+		}
+		if depth < 1 || depth > 1024 {
+			return nil, fmt.Errorf("interface %d: a depth of %d frames is not within 1 to 1024", i, depth)
+		}
+		w.socket(fmt.Sprintf("vec%d:transport=bess,mac=%s,depth=%d,dst=", i, mac, depth), v.nets[i])
+	}
+	if c.Kernel.Seccomp {
+		w.add("seccomp=%s", map[bool]string{true: "on", false: "off"}[c.Seccomp])
+	}
+	for _, a := range c.Kernel.Args {
+		if a == "" || strings.ContainsFunc(a, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			return nil, fmt.Errorf("the kernel's argument %q is not one printable word", a)
+		}
+		w.add("%s", a)
+	}
+	return w.done()
+}
+
+// words collects a command line and its mistakes.
+type words struct {
+	list []string
+	errs []error
+}
+
+func (w *words) add(format string, args ...any) {
+	w.list = append(w.list, fmt.Sprintf(format, args...))
+}
+
+// file adds a word that ends in an absolute path. The kernel's own parsers
+// know no quoting: a comma or colon ends a block device's name, a space a word.
+func (w *words) file(key, p string) {
+	if !path.IsAbs(p) || path.Clean(p) != p || strings.ContainsFunc(p, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`,:"'\`, r)
+	}) {
+		w.errs = append(w.errs, fmt.Errorf("the path %q cannot stand on a kernel's command line: it must be absolute and hold no space, comma, colon, quote or character beyond ASCII", p))
+	}
+	w.list = append(w.list, key+p)
+}
+
+// socket is file for a name that must fit into a socket's address.
+func (w *words) socket(key, p string) {
+	if len(p) > maxSocketPath {
+		w.errs = append(w.errs, fmt.Errorf("the socket path %q has %d bytes, more than the %d that fit", p, len(p), maxSocketPath))
+	}
+	w.file(key, p)
+}
+
+func (w *words) done() ([]string, error) {
+	n := 0
+	for _, s := range w.list {
+		n += len(s) + 1
+	}
+	if n > maxCommandLine {
+		w.errs = append(w.errs, fmt.Errorf("a kernel command line of %d bytes is longer than the %d that the kernel keeps", n, maxCommandLine))
+	}
+	if err := errors.Join(w.errs...); err != nil {
+		return nil, err
+	}
+	return w.list, nil
+}
+
+// checkMAC returns s in the one spelling that the kernel reads.
+func checkMAC(s string) (string, error) {
+	mac, err := net.ParseMAC(s)
+	switch {
+	case err != nil || len(mac) != 6:
+		return "", fmt.Errorf("%s is not a MAC address such as 02:00:00:00:00:01", strconv.Quote(s))
+	case mac[0]&1 != 0:
+		return "", fmt.Errorf("the MAC address %s is a group's: the first byte must be even", mac)
+	case [6]byte(mac) == [6]byte{}:
+		return "", errors.New("the MAC address 00:00:00:00:00:00 is nobody's")
+	}
+	return mac.String(), nil
+}

@@ -1,0 +1,3 @@
+#!/bin/sh -e
+ip link set eth0 up
+ip addr add 10.0.0.1/24 dev eth0

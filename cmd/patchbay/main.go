@@ -15,6 +15,8 @@ import (
 // cli lists the subcommands; each has a file of its own.
 type cli struct {
 	Folders
+
+	Kernel kernelCmd `cmd:"" help:"Build and list guest kernels."`
 }
 
 func main() {

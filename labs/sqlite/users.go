@@ -120,6 +120,14 @@ func setPassword(ctx context.Context, tx *sql.Tx, userID int64, hash string) err
 	return nil
 }
 
+// EndSessions ends all sessions of a user; they may log in again.
+func (db *DB) EndSessions(ctx context.Context, userID int64) error {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, userID)
+		return changed(res, err, "ending a user's sessions", "user")
+	})
+}
+
 // RehashPassword replaces the hash of an unchanged password by a stronger one.
 // Nothing happens when the hash is no longer old. Sessions go on.
 func (db *DB) RehashPassword(ctx context.Context, userID int64, old, hash string) error {

@@ -100,14 +100,15 @@ func (ch *channel) next(buf []byte) (*ServerMessage, []byte) {
 		ch.inputAcked = ch.typist.written
 		putHeader(buf, MsgInputAck, ch.id, ch.inputAcked)
 		return nil, buf[:headerLen]
-	case ch.sent < tail:
+	case ch.sent < tail && ch.acked+Window > ch.sent:
+		unacked := ch.sent - ch.acked // still counts against its window
 		ch.sent = c.ring.lineAfter(max(tail, head-resyncBack))
-		ch.acked = ch.sent
+		ch.acked = ch.sent - unacked
 		c.changed.Broadcast()
 		return &ServerMessage{T: "gap", Channel: ch.id, Offset: ch.sent}, nil
 	}
 	most := min(head-ch.sent, ch.acked+Window-ch.sent, maxChunk, int64(len(buf)-headerLen))
-	if most <= 0 {
+	if most <= 0 || ch.sent < tail {
 		return nil, nil
 	}
 	putHeader(buf, MsgOutput, ch.id, ch.sent)

@@ -223,20 +223,18 @@ func (f *fake) Exec(ctx context.Context, r *rack.ExecRequest) (*rack.ExecResult,
 	return &rack.ExecResult{ExitCode: len(r.Args), Stdout: []byte(strings.Join(r.Args, " ")), Stderr: r.Stdin}, nil
 }
 
-func (f *fake) PutFile(_ context.Context, path string, mode uint32, content io.Reader) error {
-	data, err := io.ReadAll(content)
+func (f *fake) PutFile(_ context.Context, path string, mode uint32, data []byte) error {
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	f.world.files[fmt.Sprintf("%s %o", path, mode)] = data
-	return err
+	return nil
 }
 
-func (f *fake) GetFile(_ context.Context, path string, to io.Writer) error {
+func (f *fake) GetFile(_ context.Context, path string) ([]byte, error) {
 	if path == "/missing" {
-		return &rack.Explained{Sentence: "There is no file /missing.", Err: os.ErrNotExist}
+		return nil, &rack.Explained{Sentence: "There is no file /missing.", Err: os.ErrNotExist}
 	}
-	_, err := io.WriteString(to, "content of "+path)
-	return err
+	return []byte("content of " + path), nil
 }
 
 func (f *fake) Stop(context.Context) error { f.end(rack.Exit{Kind: rack.PoweredOff}); return nil }

@@ -1,7 +1,6 @@
 package rack
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	maxBody     = 4 << 20 // bytes of a JSON request; stdin of an exec is the bulk of it
-	maxFile     = 64 << 20
+	maxBody     = 4 << 20  // bytes of a JSON request; stdin of an exec is the bulk of it
+	maxFile     = 16 << 20 // bytes of a file put into a node
 	execTimeout = 10 * time.Second
 	maxTimeout  = 10 * time.Minute
 	fileTimeout = time.Minute
@@ -137,7 +137,7 @@ func (r *Rack) handleExec(w http.ResponseWriter, q *http.Request) error {
 // guestPath is the path of a file request, made plain.
 func guestPath(q *http.Request) (string, error) {
 	p := q.URL.Query().Get("path")
-	if !path.IsAbs(p) || len(p) > 4096 || bytes.IndexByte([]byte(p), 0) >= 0 {
+	if !path.IsAbs(p) || len(p) > 4096 || strings.Contains(p, "\x00") {
 		return "", fmt.Errorf("path %q: %w; it has to be absolute", p, ErrBadOp)
 	}
 	return path.Clean(p), nil
@@ -158,9 +158,13 @@ func (r *Rack) handlePut(w http.ResponseWriter, q *http.Request) error {
 	if err != nil {
 		return err
 	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, q.Body, maxFile))
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", p, err)
+	}
 	ctx, cancel := context.WithTimeout(q.Context(), fileTimeout)
 	defer cancel()
-	if err := m.PutFile(ctx, p, uint32(mode), http.MaxBytesReader(w, q.Body, maxFile)); err != nil {
+	if err := m.PutFile(ctx, p, uint32(mode), data); err != nil {
 		return fmt.Errorf("writing %s: %w", p, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -178,29 +182,13 @@ func (r *Rack) handleGet(w http.ResponseWriter, q *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(q.Context(), fileTimeout)
 	defer cancel()
-	// The guest says only at the end whether it could read all of it, and by
-	// then a status would have been sent; so it is held until then.
-	var content bytes.Buffer
-	if err := m.GetFile(ctx, p, &limitedWriter{&content, maxFile}); err != nil {
+	data, err := m.GetFile(ctx, p)
+	if err != nil {
 		return fmt.Errorf("reading %s: %w", p, err)
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	_, _ = content.WriteTo(w) // a client that has gone needs no answer
+	_, _ = w.Write(data) // a client that has gone needs no answer
 	return nil
-}
-
-// limitedWriter fails once more than left bytes were written to it.
-type limitedWriter struct {
-	to   io.Writer
-	left int
-}
-
-func (l *limitedWriter) Write(p []byte) (int, error) {
-	if len(p) > l.left {
-		return 0, fmt.Errorf("%w: the file has more than %d MiB", ErrBadOp, maxFile>>20)
-	}
-	l.left -= len(p)
-	return l.to.Write(p)
 }
 
 // Whoever reaches the socket may use it, so the origin says nothing here; the

@@ -41,8 +41,8 @@ type Machine interface {
 	OpenConsole(ctx context.Context, i int) error
 	Resize(ctx context.Context, i int, cols, rows uint16) error
 	Exec(ctx context.Context, r *ExecRequest) (*ExecResult, error)
-	PutFile(ctx context.Context, path string, mode uint32, content io.Reader) error
-	GetFile(ctx context.Context, path string, to io.Writer) error
+	PutFile(ctx context.Context, path string, mode uint32, data []byte) error
+	GetFile(ctx context.Context, path string) ([]byte, error)
 	// Stop shuts the guest down in order, and kills it when ctx ends.
 	Stop(ctx context.Context) error
 	Kill()

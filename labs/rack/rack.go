@@ -53,7 +53,6 @@ type Rack struct {
 	version       uint64 // of the state; grows with every change
 	cached        []byte // the state's message at cachedVersion
 	cachedVersion uint64
-	ports         []vnet.PortStats // as last sampled
 }
 
 // Serve runs the rack in o.Dir: it starts every node and serves the API until

@@ -38,7 +38,9 @@
 // Everything else (ports coming and going, inspection) is a function put into
 // a queue that the loop runs between two rounds, so the loop's data has one
 // owner and needs no lock. The files follow this division: switch.go is the
-// API and its bookkeeping, loop.go the epoll loop, port.go what leaves and
-// enters a port, forward.go the decision, mac.go the address table, syscall.go
-// the batched calls, listen.go the socket files, link.go the news of links.
+// API and its bookkeeping, config.go what goes in and comes out of it, loop.go
+// the epoll loop, conn.go the coming and going of connections and ports,
+// port.go what enters and leaves a port, forward.go the decision, mac.go the
+// address table, syscall.go the batched calls, listen.go the socket files,
+// link.go the news of links.
 package vnet

@@ -13,6 +13,8 @@
 // after the guest did, or when the Switch itself is closed. A cut cable
 // (SetPlugged) drops frames and keeps the socket; a removed port and an older
 // connection of a guest that came twice are read and thrown away until they end.
+// (What opens more than a handful of connections to one port is not a guest;
+// its oldest are closed.)
 //
 // # Segments
 //

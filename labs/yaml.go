@@ -18,8 +18,7 @@ const (
 	maxYAML = 1 << 20 // bytes of a lab.yaml
 
 	// maxTokens bounds the parser's time, which grows with the square of the
-	// keys in one mapping: 350,000 tokens took 32 s, these take 0.1 s. It
-	// bounds its depth of recursion as well. A lab of 64 nodes has some 5,000.
+	// keys in one mapping: 350,000 tokens took 32 s, these take 0.1 s. A lab of 64 nodes has some 5,000.
 	maxTokens = 20_000
 )
 
@@ -46,10 +45,15 @@ func parseYAML(file string, data []byte, probs *collector) (root ast.Node) {
 
 	tokens := lexer.Tokenize(string(data))
 	before := len(probs.list)
-	checkTabs(file, data, tokens, probs)
 	checkTokens(file, tokens, probs)
+	content := blockContent(tokens)
+	checkTabs(file, data, content, probs)
 	if len(probs.list) > before {
 		return nil
+	}
+	// The lexer counts spaces at the end of a line into its last value's column.
+	if trimmed := trimLines(data, content); len(trimmed) < len(data) {
+		tokens = lexer.Tokenize(string(trimmed))
 	}
 	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -104,9 +108,9 @@ func cleanText(file string, data []byte, limit int, probs *collector) ([]byte, b
 	return data, true
 }
 
-// checkTabs complains of every line that a tab indents, but for the contents
-// of block scalars ("|" and ">"), where a tab is content.
-func checkTabs(file string, data []byte, tokens token.Tokens, probs *collector) {
+// blockContent is the set of lines that are the content of block scalars ("|"
+// and ">"), where tabs and spaces are the author's own.
+func blockContent(tokens token.Tokens) map[int]bool {
 	content := map[int]bool{}
 	for i, tk := range tokens[:max(len(tokens)-1, 0)] {
 		if tk.Type == token.LiteralType || tk.Type == token.FoldedType {
@@ -115,6 +119,11 @@ func checkTabs(file string, data []byte, tokens token.Tokens, probs *collector) 
 			}
 		}
 	}
+	return content
+}
+
+// checkTabs complains of every line that a tab indents.
+func checkTabs(file string, data []byte, content map[int]bool, probs *collector) {
 	n := 0
 	for line := range bytes.Lines(data) {
 		n++
@@ -126,14 +135,47 @@ func checkTabs(file string, data []byte, tokens token.Tokens, probs *collector) 
 	}
 }
 
+// trimLines removes spaces from the ends of lines outside block scalars. Lines
+// and columns stay what they are.
+func trimLines(data []byte, content map[int]bool) []byte {
+	out := make([]byte, 0, len(data))
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		if content[n] {
+			out = append(out, line...)
+			continue
+		}
+		text, end := bytes.CutSuffix(line, []byte("\n"))
+		out = append(out, bytes.TrimRight(text, " \t")...)
+		if end {
+			out = append(out, '\n')
+		}
+	}
+	return out
+}
+
 func checkTokens(file string, tokens token.Tokens, probs *collector) {
 	if len(tokens) > maxTokens {
 		probs.add(markOf(file, tokens[maxTokens]), "split the lab", "the file has more than %d words and signs", maxTokens)
 		return
 	}
+	depth, line, signs := 0, 0, 0
 	for _, tk := range tokens {
 		var what string
 		switch tk.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			depth++
+		case token.SequenceEndType, token.MappingEndType:
+			depth--
+		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType:
+			if depth > 0 {
+				break
+			}
+			if tk.Position.Line != line {
+				line, signs = tk.Position.Line, 0
+			}
+			signs++
 		case token.AnchorType:
 			what = "an anchor (&)"
 		case token.AliasType:
@@ -142,7 +184,12 @@ func checkTokens(file string, tokens token.Tokens, probs *collector) {
 			what = "a merge key (<<)"
 		case token.TagType:
 			what = "a tag (!)"
-		default:
+		}
+		if depth > maxDepth || signs > maxDepth {
+			probs.add(markOf(file, tk), "write it simpler", "this is nested more than %d deep", maxDepth)
+			return
+		}
+		if what == "" {
 			continue
 		}
 		// One is enough: a file that uses them uses many.

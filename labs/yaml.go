@@ -18,8 +18,14 @@ const (
 	maxYAML = 1 << 20 // bytes of a lab.yaml
 
 	// maxTokens bounds the parser's time, which grows with the square of the
-	// keys in one mapping: 350,000 tokens took 32 s, these take 0.1 s. A lab of 64 nodes has some 5,000.
+	// keys in one mapping: 350,000 tokens took 32 s, these take 0.1 s.
+	// A lab of 64 nodes has some 5,000.
 	maxTokens = 20_000
+
+	// maxDepth is how deep brackets may be nested, and how many dashes, colons
+	// and question marks may begin something new in one line: the parser calls
+	// itself for each. A lab needs 4.
+	maxDepth = 32
 )
 
 // parseYAML reads the YAML of a file and gives the root of its one document,

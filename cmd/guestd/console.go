@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/patchbay/patchbay/guest/agent"
+)
+
+// console is one of the guest's terminals, /dev/ttyN, and its shell.
+type console struct {
+	g  *guest
+	fd int
+
+	mu         sync.Mutex
+	open       bool
+	cols, rows uint16
+	pid        int // of the shell; 0 for none
+}
+
+// openConsoles opens all the lines, which costs little; shells come when
+// someone looks.
+func (g *guest) openConsoles() {
+	for i := range g.machine.Consoles {
+		path := "/dev/tty" + itoa(i)
+		fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			g.warn("opening "+path, err)
+			break
+		}
+		g.consoles = append(g.consoles, &console{g: g, fd: fd})
+	}
+}
+
+func (g *guest) console(n int) (*console, error) {
+	if n < 0 || n >= len(g.consoles) {
+		return nil, errors.New("the machine has no console " + itoa(n))
+	}
+	return g.consoles[n], nil
+}
+
+// OpenConsole is part of agent.System.
+func (g *guest) OpenConsole(n int) error {
+	c, err := g.console(n)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open {
+		return nil
+	}
+	c.open = true
+	c.reset()
+	shell, err := c.start(shells[0])
+	go c.keep(shell, err) // for as long as the guest runs
+	return nil
+}
+
+// Resize is part of agent.System.
+func (g *guest) Resize(n int, cols, rows uint16) error {
+	c, err := g.console(n)
+	if err != nil {
+		return err
+	}
+	// The kernel keeps the size with the terminal, shell or none, and sends
+	// SIGWINCH when it changes.
+	return wrap("setting the window's size", unix.IoctlSetWinsize(c.fd, unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols}))
+}
+
+// shells are tried in this order. Not as a login shell: /etc/profile runs id,
+// a fork and exec of 5 to 13 ms before the prompt; environ has what it sets.
+var shells = []string{"/bin/bash", "/bin/sh"}
+
+// start runs a shell as the leader of a session whose terminal this is.
+// c.mu is held.
+func (c *console) start(path string) (agent.Process, error) {
+	fd := uintptr(c.fd)
+	p, err := c.g.procs.spawn(path, []string{path[len("/bin/"):]}, &syscall.ProcAttr{
+		Dir:   "/root",
+		Env:   environ,
+		Files: []uintptr{fd, fd, fd},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: true},
+	})
+	c.pid = p.PID
+	return p, wrap(path, err)
+}
+
+// A shell that lives no longer than this has not been used by anybody.
+const briefly = time.Second
+
+// keep waits for the shell and starts the next one. One that keeps dying at
+// once is started ever less often, and replaced by a simpler one.
+func (c *console) keep(shell agent.Process, err error) {
+	which := 0
+	for failures := 0; ; {
+		begun := time.Now()
+		why := ""
+		if err != nil {
+			why = err.Error()
+			failures++
+			which = (which + 1) % len(shells)
+		} else {
+			status := <-shell.Exit
+			if c.g.stopping() {
+				return
+			}
+			if time.Since(begun) >= briefly {
+				failures = 0
+				c.say("The shell has ended; here is a new one.")
+			} else {
+				failures++
+				why = shells[which] + " ends at once with " + describe(status)
+				if failures >= 3 {
+					which = (which + 1) % len(shells)
+				}
+			}
+		}
+		if failures > 1 || err != nil {
+			c.say("No shell: " + why + ".")
+		}
+		if failures >= 2*len(shells) {
+			c.say("Reset this machine to give it a fresh disk.")
+		}
+		if failures > 1 {
+			time.Sleep(min(time.Second<<min(failures-2, 5), 30*time.Second))
+		}
+		c.reset()
+		c.mu.Lock()
+		if c.g.stopping() {
+			c.mu.Unlock()
+			return
+		}
+		shell, err = c.start(shells[which])
+		c.mu.Unlock()
+	}
+}
+
+func describe(s syscall.WaitStatus) string {
+	if s.Signaled() {
+		return "signal " + itoa(int(s.Signal()))
+	}
+	return "exit code " + itoa(s.ExitStatus())
+}
+
+// say writes a notice of our own, set off from what programs write.
+func (c *console) say(text string) {
+	_, _ = syscall.Write(c.fd, []byte("\r\n\x1b[2m["+text+"]\x1b[0m\r\n"))
+}
+
+// reset makes the terminal usable whatever the last program left it in.
+func (c *console) reset() {
+	t := unix.Termios{
+		Iflag: unix.ICRNL | unix.IXON | unix.IUTF8,
+		Oflag: unix.OPOST | unix.ONLCR,
+		Cflag: unix.B38400 | unix.CS8 | unix.CREAD | unix.CLOCAL | unix.HUPCL,
+		Lflag: unix.ISIG | unix.ICANON | unix.IEXTEN | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ECHOCTL | unix.ECHOKE,
+	}
+	for at, key := range map[int]byte{
+		unix.VINTR: 3, unix.VQUIT: 28, unix.VERASE: 127, unix.VKILL: 21, unix.VEOF: 4, unix.VSTART: 17,
+		unix.VSTOP: 19, unix.VSUSP: 26, unix.VREPRINT: 18, unix.VWERASE: 23, unix.VLNEXT: 22, unix.VDISCARD: 15, unix.VMIN: 1,
+	} {
+		t.Cc[at] = key
+	}
+	_ = unix.IoctlSetTermios(c.fd, unix.TCSETS, &t) // the shell sets its own
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/patchbay/patchbay/guest/agent"
+)
+
+// Where things are mounted in the initial RAM disk. Once the new root covers
+// its root, none of this can be reached by a path.
+const (
+	imageDir = "/image"
+	diskDir  = "/disk"
+	rootDir  = "/newroot"
+)
+
+func mkdir(path string, mode uint32) error {
+	if err := syscall.Mkdir(path, mode); err != nil && err != syscall.EEXIST {
+		return wrap("making "+path, err)
+	}
+	return nil
+}
+
+func mountDev() error {
+	if err := mkdir("/dev", 0o755); err != nil {
+		return err
+	}
+	return wrap("mounting /dev", syscall.Mount("dev", "/dev", "devtmpfs", 0, ""))
+}
+
+// mountRoot puts the disk over the image and makes that the root. It returns a
+// descriptor of the old root. Its errors are sentences for a student.
+func mountRoot(m agent.Machine) (int, error) {
+	for _, dir := range [...]string{imageDir, diskDir, rootDir} {
+		if err := mkdir(dir, 0o755); err != nil {
+			return -1, err
+		}
+	}
+	if err := syscall.Mount(m.Root.Path, imageDir, m.Root.Type, syscall.MS_RDONLY, ""); err != nil {
+		return -1, errors.New("The machine's image cannot be mounted (" + m.Root.Path + ", " + m.Root.Type + ": " + err.Error() +
+			"): it is damaged or of another type. Build the image anew.")
+	}
+	var err error
+	if m.Disk.Path == "" {
+		err = syscall.Mount("disk", diskDir, "tmpfs", 0, "mode=755")
+	} else {
+		// noinit_itable: a kernel thread would otherwise zero all of an empty
+		// disk's inode tables, and so fill the copy-on-write file on the host.
+		options := ""
+		if m.Disk.Type == "ext4" {
+			options = "noinit_itable"
+		}
+		err = syscall.Mount(m.Disk.Path, diskDir, m.Disk.Type, syscall.MS_NOATIME, options)
+	}
+	if err != nil {
+		return -1, errors.New("The machine's disk cannot be mounted (" + m.Disk.Path + ", " + m.Disk.Type + ": " + err.Error() +
+			"): it is damaged. Reset the machine to give it a fresh one.")
+	}
+	if err := overlay(); err != nil {
+		return -1, err
+	}
+	old, err := syscall.Open("/", syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, wrap("opening the initial root", err)
+	}
+	for _, step := range [...]struct {
+		doing string
+		do    func() error
+	}{
+		{"moving /dev into the image", func() error { return syscall.Mount("/dev", rootDir+"/dev", "", syscall.MS_MOVE, "") }},
+		{"entering the new root", func() error { return syscall.Chdir(rootDir) }},
+		{"moving the new root", func() error { return syscall.Mount(".", "/", "", syscall.MS_MOVE, "") }},
+		{"changing the root", func() error { return syscall.Chroot(".") }},
+		{"mounting /proc", func() error {
+			return syscall.Mount("proc", "/proc", "proc", syscall.MS_NOSUID|syscall.MS_NODEV|syscall.MS_NOEXEC, "")
+		}},
+	} {
+		if err := step.do(); err != nil {
+			return -1, errors.New("The machine's image is not a Linux root file system (" + step.doing + ": " + err.Error() + ").")
+		}
+	}
+	return old, nil
+}
+
+func overlay() error {
+	for _, dir := range [...]string{diskDir + "/upper", diskDir + "/work"} {
+		err := mkdir(dir, 0o755)
+		if errors.Is(err, syscall.ENOSPC) {
+			return errors.New("The machine's disk is full. Reset the machine to give it a fresh one.")
+		}
+		if err != nil {
+			return errors.New("The machine's disk cannot be written to (" + err.Error() + "). Reset the machine to give it a fresh one.")
+		}
+	}
+	err := syscall.Mount("overlay", rootDir, "overlay", 0,
+		"lowerdir="+imageDir+",upperdir="+diskDir+"/upper,workdir="+diskDir+"/work")
+	if err != nil {
+		return errors.New("The machine's disk cannot be laid over its image (" + err.Error() + "). Reset the machine to give it a fresh one.")
+	}
+	return nil
+}
+
+// mountRest mounts what Debian expects besides /dev and /proc.
+func mountRest(m agent.Machine) []error {
+	const plain = syscall.MS_NOSUID | syscall.MS_NODEV
+	var failed []error
+	mount := func(source, target, fstype string, flags uintptr, options string, optional bool) {
+		err := syscall.Mount(source, target, fstype, flags, options)
+		if err != nil && !optional {
+			failed = append(failed, wrap("mounting "+target, err))
+		}
+	}
+	mount("sysfs", "/sys", "sysfs", plain|syscall.MS_NOEXEC, "", false)
+	_ = mkdir("/dev/pts", 0o755)
+	_ = mkdir("/dev/shm", 0o1777)
+	mount("devpts", "/dev/pts", "devpts", syscall.MS_NOSUID|syscall.MS_NOEXEC, "gid=5,mode=620,ptmxmode=666", false)
+	mount("tmpfs", "/dev/shm", "tmpfs", plain, "", false)
+	mount("cgroup2", "/sys/fs/cgroup", "cgroup2", plain|syscall.MS_NOEXEC, "", true) // not every kernel has it
+	if m.Modules.Path != "" {
+		mount(m.Modules.Path, "/lib/modules", m.Modules.Type, syscall.MS_RDONLY, "", false)
+	}
+	return failed
+}
+
+// mountRun gives services a place for what ends with the machine.
+func mountRun() error {
+	if err := syscall.Mount("tmpfs", "/run", "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "mode=755"); err != nil {
+		return wrap("mounting /run", err)
+	}
+	if err := mkdir("/run/lock", 0o777); err != nil {
+		return err
+	}
+	return syscall.Chmod("/run/lock", 0o1777)
+}
+
+// devLinks are what bash's <(…) and many scripts open.
+func devLinks() error {
+	for name, target := range map[string]string{
+		"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0",
+		"/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2",
+	} {
+		if err := syscall.Symlink(target, name); err != nil && err != syscall.EEXIST {
+			return wrap("making "+name, err)
+		}
+	}
+	return nil
+}

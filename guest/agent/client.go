@@ -1,0 +1,315 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"unicode"
+)
+
+// ErrClosed is what calls end with when Close has been called.
+var ErrClosed = errors.New("agent: line closed")
+
+// FailedError says, in the guest's words, why it did not become the machine it
+// was to be.
+type FailedError struct{ Reason string }
+
+func (e *FailedError) Error() string { return e.Reason }
+
+// RequestError is guestd's refusal of one request; the line is well.
+type RequestError struct{ Text string }
+
+func (e *RequestError) Error() string { return e.Text }
+
+// Client is the host's end of the line to one guestd. Its methods may be called
+// from any goroutine. All that arrives is taken as hostile: what a call keeps
+// is bounded by its own limit, and what nobody asked for is dropped.
+//
+// Whoever makes a Client must Close it.
+type Client struct {
+	rw     io.ReadWriteCloser
+	log    *slog.Logger
+	out    chan []byte // encoded frames, to the writer
+	events chan Event
+	done   chan struct{} // closed when the line has ended, with err set
+	hello  chan struct{} // closed when helloMsg or failed is set
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	err      error
+	helloMsg Hello
+	failed   *FailedError // said without being asked
+	greeted  bool
+	calls    map[uint32]*call
+	next     uint32
+}
+
+// call is one request under way.
+type call struct {
+	// take is given each answer, under Client.mu, and says whether it was the
+	// last. It must copy what it keeps.
+	take func(f frame) (last bool, err error)
+	done chan struct{} // closed after the last answer, with err set
+	err  error
+}
+
+// NewClient takes a line to a guest over and starts reading it. A nil log
+// discards.
+func NewClient(rw io.ReadWriteCloser, log *slog.Logger) *Client {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{
+		rw: rw, log: log,
+		out:    make(chan []byte, 4),
+		events: make(chan Event, 16),
+		done:   make(chan struct{}),
+		hello:  make(chan struct{}),
+		calls:  make(map[uint32]*call),
+	}
+	c.wg.Go(c.read)
+	c.wg.Go(c.write)
+	return c
+}
+
+// Close ends the line and every call on it, and waits for the Client's own
+// goroutines.
+func (c *Client) Close() error {
+	c.end(ErrClosed)
+	err := c.rw.Close()
+	c.wg.Wait()
+	return err
+}
+
+// Done is closed when the line has ended, by Close or by the guest's end.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
+// Events yields what guestd tells unasked. It is closed when the line ends.
+// Events that nobody takes are dropped, beyond 16.
+func (c *Client) Events() <-chan Event { return c.events }
+
+// end fails all calls. The first reason stays.
+func (c *Client) end(reason error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = reason
+	for id, call := range c.calls {
+		delete(c.calls, id)
+		call.err = reason
+		close(call.done)
+	}
+	close(c.done)
+}
+
+func (c *Client) read() {
+	defer close(c.events)
+	in := frameReader{src: c.rw}
+	var dropped, skipped int64
+	for {
+		f, err := in.next()
+		if err != nil {
+			if err == io.EOF {
+				err = errors.New("the guest has closed its line")
+			}
+			c.end(fmt.Errorf("reading from guestd: %w", err))
+			return
+		}
+		// Said once each: a guest must not be able to fill the log.
+		if in.skipped > 0 && skipped == 0 {
+			skipped = in.skipped
+			c.log.Warn("bytes that are no frames came on guestd's line", "count", skipped)
+		}
+		if !c.dispatch(f) {
+			if dropped++; dropped == 1 {
+				c.log.Warn("dropping a frame that nobody asked for", "kind", f.kind, "id", f.id)
+			}
+		}
+	}
+}
+
+// dispatch says whether the frame was of use.
+func (c *Client) dispatch(f frame) bool {
+	if f.kind == kindEvent {
+		e, err := decodeEvent(f.body)
+		if err != nil {
+			return false
+		}
+		e.Text = clean(e.Text)
+		select {
+		case c.events <- e:
+			return true
+		default:
+			return false
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case f.kind == kindHello, f.kind == kindFailed && f.id == 0:
+		return c.greet(f)
+	}
+	call := c.calls[f.id]
+	if call == nil {
+		return false
+	}
+	last, err := false, error(nil)
+	if f.kind == kindError {
+		err = &RequestError{clean(string(f.body))}
+	} else {
+		last, err = call.take(f)
+	}
+	if last || err != nil {
+		delete(c.calls, f.id)
+		call.err = err
+		close(call.done)
+	}
+	return true
+}
+
+// greet is dispatch for the first words. A guest says them once.
+func (c *Client) greet(f frame) bool {
+	if f.kind == kindFailed && c.failed == nil {
+		c.failed = &FailedError{clean(string(f.body))}
+		for id, call := range c.calls {
+			delete(c.calls, id)
+			call.err = c.failed
+			close(call.done)
+		}
+	} else if f.kind == kindHello && !c.greeted {
+		h, err := decodeHello(f.body)
+		if err != nil {
+			return false
+		}
+		h.Kernel = clean(h.Kernel)
+		c.helloMsg = h
+	} else {
+		return false
+	}
+	if !c.greeted {
+		c.greeted = true
+		close(c.hello)
+	}
+	return true
+}
+
+func (c *Client) write() {
+	for {
+		select {
+		case b := <-c.out:
+			if _, err := c.rw.Write(b); err != nil {
+				c.end(fmt.Errorf("writing to guestd: %w", err))
+				return
+			}
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// begin registers a call and gives it an id.
+func (c *Client) begin(take func(frame) (bool, error)) (uint32, *call, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err != nil:
+		return 0, nil, c.err
+	case c.failed != nil:
+		return 0, nil, c.failed
+	}
+	for c.next++; c.next == 0 || c.calls[c.next] != nil; c.next++ {
+	}
+	cl := &call{take: take, done: make(chan struct{})}
+	c.calls[c.next] = cl
+	return c.next, cl, nil
+}
+
+// forget ends a call that its caller gives up. After it take is not called.
+func (c *Client) forget(id uint32) {
+	c.mu.Lock()
+	delete(c.calls, id)
+	c.mu.Unlock()
+}
+
+// send hands one frame to the writer. It stops early when the call is over.
+func (c *Client) send(ctx context.Context, cl *call, f frame) error {
+	select {
+	case c.out <- appendFrame(nil, f):
+		return nil
+	case <-cl.done:
+		return cl.err
+	case <-c.done:
+		return c.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// request sends a message and, behind it, data in frames of its own if there
+// is to be any, and waits for the end of the answers.
+func (c *Client) request(ctx context.Context, f frame, data []byte, take func(frame) (bool, error)) error {
+	id, cl, err := c.begin(take)
+	if err != nil {
+		return err
+	}
+	defer c.forget(id)
+	f.id = id
+	err = c.send(ctx, cl, f)
+	for more := f.more; more && err == nil; {
+		n := min(len(data), chunk)
+		more = n < len(data)
+		err = c.send(ctx, cl, frame{kind: kindData, more: more, id: id, body: data[:n]})
+		data = data[n:]
+	}
+	if err == nil {
+		select {
+		case <-cl.done:
+			return cl.err
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	if ctx.Err() != nil {
+		// The guest would go on with it. When the writer is stuck there is no
+		// point in waiting; a program's own timeout then ends it.
+		select {
+		case c.out <- appendFrame(nil, frame{kind: kindKill, id: id}):
+		default:
+		}
+	}
+	return err
+}
+
+// acknowledged takes a done and nothing else.
+func acknowledged(f frame) (bool, error) {
+	if f.kind != kindDone {
+		return false, errUnexpected
+	}
+	return true, nil
+}
+
+var errUnexpected = errors.New("guestd answered with something else")
+
+// clean makes text from a guest fit for a log or a page: printable, one line
+// and short.
+func clean(s string) string {
+	out := make([]rune, 0, min(len(s), maxText))
+	for _, r := range s {
+		if len(out) == maxText {
+			break
+		}
+		switch {
+		case r == '\n' || r == '\t':
+			r = ' '
+		case !unicode.IsPrint(r):
+			r = '\uFFFD'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

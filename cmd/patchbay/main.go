@@ -17,6 +17,8 @@ type cli struct {
 	Folders
 
 	Kernel kernelCmd `cmd:"" help:"Build and list guest kernels."`
+	Lab    labCmd    `cmd:"" help:"Check labs and list the built-in ones."`
+	User   userCmd   `cmd:"" help:"Add users and let them back in."`
 }
 
 func main() {

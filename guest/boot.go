@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/patchbay/patchbay/guest/agent"
@@ -70,7 +71,7 @@ func (g *Guest) bootError(ctx context.Context, doing string, err error) *BootErr
 	e := &BootError{Err: fmt.Errorf("%s: %w", doing, err)}
 	var failed *agent.FailedError
 	if errors.As(err, &failed) {
-		e.Reason = fmt.Sprintf("The machine could not be set up: %s.", failed)
+		e.Reason = fmt.Sprintf("The machine could not be set up: %s.", strings.TrimSuffix(failed.Reason, "."))
 		e.Console = plainLines(g.Console(0).recent(), consoleLines)
 		return e
 	}

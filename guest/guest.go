@@ -162,6 +162,12 @@ func (g *Guest) watch(stdout *os.File) {
 	}
 	g.exit = exitOf(state, panicText, g.asked.Load(), console, early.bytes())
 	g.log.Info("guest ended", "reason", g.exit.Reason, "code", g.exit.Code, "signal", g.exit.Signal)
+	// guestd's last words, such as that somebody asked for a reboot, are read to
+	// the end before its line is closed.
+	select {
+	case <-g.agent.Done():
+	case <-time.After(time.Second):
+	}
 	g.agent.Close()
 	g.mconsole.mu.Lock()
 	g.jail.close()

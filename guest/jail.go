@@ -129,7 +129,10 @@ func furnish(c *Config, who account, d *donations) (cell, view, error) {
 	v.scratch, v.notify = jail.scratch, jail.notify
 
 	// A guest's disk cannot grow beyond its template, whatever runs in the jail.
-	size := c.Memory + 64<<20
+	size := c.Memory + 1<<20
+	if !canFixAddresses() {
+		size += heapGap
+	}
 	if c.Disk.Path != "" {
 		fi, err := os.Stat(c.Disk.Path)
 		if err != nil {
@@ -139,6 +142,26 @@ func furnish(c *Config, who account, d *donations) (cell, view, error) {
 	}
 	jail.fileSize = uint64(size)
 	return jail, v, nil
+}
+
+// heapGap is by how much a randomised heap may lengthen a guest's memory file,
+// the most that x86-64 draws. The file is sparse there.
+const heapGap = 1 << 30
+
+const addrNoRandomize = 0x0040000 // of personality(2)
+
+// canFixAddresses says whether a process started here may give up address
+// randomisation, which many containers' filters deny.
+func canFixAddresses() bool {
+	fixed := make(chan bool)
+	go func() {
+		// Personality is a thread's. This one ends with its goroutine, because
+		// it is never unlocked.
+		runtime.LockOSThread()
+		_, _, e := unix.RawSyscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0)
+		fixed <- e == 0
+	}()
+	return <-fixed
 }
 
 // giveTree gives d a detached mount of one file. Only the host's root can make

@@ -213,7 +213,6 @@ func (s *script) restrict(jail *cell, keep int) error {
 
 	// A randomised heap would enlarge the guest's page array by the gap. Where
 	// a container's filter denies this, the kernel lives with it.
-	const addrNoRandomize = 0x0040000
 	s.try("fixing addresses", unix.SYS_PERSONALITY, addrNoRandomize)
 	if jail.cpu >= 0 {
 		var set unix.CPUSet

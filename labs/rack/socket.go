@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -67,6 +68,11 @@ func dial(ctx context.Context, dir string) (net.Conn, error) {
 // ErrRunning says that another process runs the rack in this folder.
 var ErrRunning = errors.New("another process runs this rack")
 
+// lockRange is the whole of the lock file. The lock is one of an open file
+// description: unlike flock, it can be asked for without being taken, so that
+// whoever looks does not get in the way of a rack that starts.
+func lockRange() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart} }
+
 // Lock takes the folder for this process, until the file is closed or the
 // process dies. It returns ErrRunning when another has it.
 func Lock(dir string) (*os.File, error) {
@@ -74,15 +80,32 @@ func Lock(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking the rack's folder: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, lockRange())
 	if err == nil {
 		return f, nil
 	}
 	f.Close()
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("locking %s: %w", dir, ErrRunning)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+		err = ErrRunning
 	}
 	return nil, fmt.Errorf("locking %s: %w", dir, err)
+}
+
+// Locked says whether a process runs the rack in dir.
+func Locked(dir string) (bool, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking at the rack's lock: %w", err)
+	}
+	defer f.Close()
+	l := lockRange()
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, l); err != nil {
+		return false, fmt.Errorf("looking at the rack's lock: %w", err)
+	}
+	return l.Type != unix.F_UNLCK, nil
 }
 
 // PID returns the process that serves the rack in dir, by what the kernel says

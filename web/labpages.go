@@ -1,0 +1,173 @@
+package web
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/rack"
+)
+
+// labCard is a lab in a list.
+type labCard struct {
+	*labs.Lab
+	Rack    string // its rack's ID, or empty when it was never opened
+	Running bool
+}
+
+// Nodes is how many machines the lab has.
+func (c labCard) Nodes() int { return len(c.Topology.Nodes) }
+
+type courseCards struct {
+	labs.MyCourse
+	Labs    []labCard
+	Missing int // labs of the course that this server does not have
+}
+
+type homeData struct {
+	Courses []courseCards
+	Others  []labCard // racks of labs that are in none of the courses
+}
+
+// cards finds out which of a's labs have racks, and which of those run.
+func (s *Server) cards(ctx context.Context, a actor) (func(slug string) (labCard, bool), []labs.RackRecord, error) {
+	records, err := s.store.RacksOf(ctx, a.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	running, err := s.racks.Running(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	runs := make(map[string]bool, len(running))
+	for _, id := range running {
+		runs[id] = true
+	}
+	racks := make(map[string]string, len(records))
+	for _, rec := range records {
+		racks[rec.LabSlug] = rec.ID
+	}
+	return func(slug string) (labCard, bool) {
+		l, ok := s.bySlug[slug]
+		id := racks[slug]
+		return labCard{Lab: l, Rack: id, Running: runs[id]}, ok
+	}, records, nil
+}
+
+func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	a := actorOf(ctx)
+	card, records, err := s.cards(ctx, a)
+	if err != nil {
+		return err
+	}
+	courses, err := s.store.CoursesOf(ctx, a.ID)
+	if err != nil {
+		return err
+	}
+	var home homeData
+	shown := map[string]bool{}
+	for _, c := range courses {
+		have, err := s.store.CourseLabs(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		cc := courseCards{MyCourse: c}
+		for _, l := range have {
+			lc, ok := card(l.Slug)
+			if !ok {
+				cc.Missing++
+				continue
+			}
+			shown[l.Slug] = true
+			cc.Labs = append(cc.Labs, lc)
+		}
+		home.Courses = append(home.Courses, cc)
+	}
+	for _, rec := range records {
+		if lc, ok := card(rec.LabSlug); ok && !shown[rec.LabSlug] && (lc.Running || a.teaches()) {
+			home.Others = append(home.Others, lc)
+		}
+	}
+	return s.render(w, r, http.StatusOK, view{Page: "home", Title: "My labs", Data: home})
+}
+
+func (s *Server) allLabs(w http.ResponseWriter, r *http.Request) error {
+	card, _, err := s.cards(r.Context(), actorOf(r.Context()))
+	if err != nil {
+		return err
+	}
+	var all []labCard
+	for _, l := range s.cfg.Labs {
+		lc, _ := card(l.Slug)
+		all = append(all, lc)
+	}
+	return s.render(w, r, http.StatusOK, view{Page: "labs", Title: "All labs", Data: all})
+}
+
+type labData struct {
+	Lab    *labs.Lab
+	Guide  template.HTML
+	Viewer bool
+	Owner  string
+}
+
+func (s *Server) labPage(w http.ResponseWriter, r *http.Request) error {
+	l, err := s.findLab(r.Context(), actorOf(r.Context()), chi.URLParam(r, "lab"))
+	if err != nil {
+		return err
+	}
+	guide, err := s.guides.of(l)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, view{Page: "lab", Title: l.Title,
+		Body: data("lab", l.Slug, "rack", "/api/v1/labs/"+l.Slug+"/rack", "role", string(rack.Owner)),
+		Data: labData{Lab: l, Guide: guide},
+	})
+}
+
+// watchPage is the lab page for who may look on.
+func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	rec, role, err := s.findRack(ctx, actorOf(ctx), chi.URLParam(r, "rack"))
+	if err != nil {
+		return err
+	}
+	if role == rack.Owner {
+		return redirect(w, r, "/labs/"+rec.LabSlug)
+	}
+	l, ok := s.bySlug[rec.LabSlug]
+	if !ok {
+		return labs.Errorf(labs.NotFound, "This server no longer has the lab of that rack.")
+	}
+	guide, err := s.guides.of(l)
+	if err != nil {
+		return err
+	}
+	u, err := s.store.User(ctx, rec.UserID)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, view{Page: "lab", Title: l.Title + " of " + u.Name,
+		Body: data("lab", l.Slug, "rack", "/api/v1/racks/"+rec.ID, "role", string(rack.Viewer)),
+		Data: labData{Lab: l, Guide: guide, Viewer: true, Owner: u.Name},
+	})
+}
+
+// stopLab is the button of lists; the lab page uses the API.
+func (s *Server) stopLab(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	rec, err := s.store.RackOf(ctx, actorOf(ctx).ID, chi.URLParam(r, "lab"))
+	if err != nil {
+		return err
+	}
+	if err := s.stopRack(ctx, rec.ID); err != nil {
+		return err
+	}
+	s.flash(ctx, "The lab is stopped. Your work is kept for the next time.")
+	return redirect(w, r, "/")
+}

@@ -1,0 +1,211 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/rack"
+)
+
+var errNoRack = labs.Errorf(labs.NotFound, "There is no such rack, or it is not yours.")
+
+// findRack finds a rack and what a may do with it. The answer is the same for
+// a rack that is not there and one that is not for a.
+func (s *Server) findRack(ctx context.Context, a actor, id string) (labs.RackRecord, rack.Role, error) {
+	rec, err := s.store.Rack(ctx, id)
+	if labs.CodeOf(err) == labs.NotFound {
+		return labs.RackRecord{}, "", errNoRack
+	}
+	if err != nil {
+		return labs.RackRecord{}, "", err
+	}
+	switch {
+	case rec.UserID == a.ID:
+		return rec, rack.Owner, nil
+	case a.admin():
+		return rec, rack.Viewer, nil
+	}
+	teaches, err := s.teachesLab(ctx, a, rec.UserID, rec.LabSlug)
+	if err != nil {
+		return labs.RackRecord{}, "", err
+	}
+	if !teaches {
+		return labs.RackRecord{}, "", errNoRack
+	}
+	return rec, rack.Viewer, nil
+}
+
+// findOwnRack is findRack for what only the owner may do.
+func (s *Server) findOwnRack(ctx context.Context, a actor, id string) (labs.RackRecord, error) {
+	rec, role, err := s.findRack(ctx, a, id)
+	if err == nil && role != rack.Owner {
+		err = labs.Errorf(labs.Forbidden, "You may look at this lab, but only its owner may do that.")
+	}
+	return rec, err
+}
+
+// teachesLab says whether a is staff of a course that has the student and the lab.
+func (s *Server) teachesLab(ctx context.Context, a actor, student int64, slug string) (bool, error) {
+	courses, err := s.store.CoursesOf(ctx, a.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range courses {
+		if !c.Staff {
+			continue
+		}
+		if _, err := s.store.Enrolment(ctx, c.ID, student); err != nil {
+			if labs.CodeOf(err) == labs.NotFound {
+				continue
+			}
+			return false, err
+		}
+		has, err := s.courseHasLab(ctx, c.ID, slug)
+		if has || err != nil {
+			return has, err
+		}
+	}
+	return false, nil
+}
+
+func (s *Server) courseHasLab(ctx context.Context, course int64, slug string) (bool, error) {
+	have, err := s.store.CourseLabs(ctx, course)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(have, func(l labs.CourseLab) bool { return l.Slug == slug }), nil
+}
+
+// findLab finds a lab that a may take: teachers all of them, others those of
+// their courses. The answer is the same for no lab and one that is not for a.
+func (s *Server) findLab(ctx context.Context, a actor, slug string) (*labs.Lab, error) {
+	l, ok := s.bySlug[slug]
+	if ok && !a.teaches() {
+		var err error
+		if ok, err = s.store.HasLab(ctx, a.ID, slug); err != nil {
+			return nil, err
+		}
+	}
+	if !ok {
+		return nil, labs.Errorf(labs.NotFound, "There is no such lab in your courses.")
+	}
+	return l, nil
+}
+
+// startWithin bounds the start of a rack's process; its guests boot after that.
+const startWithin = 60 * time.Second
+
+// startRack brings up a's rack for a lab, or finds that it runs. Who asks
+// twice at the same time gets one rack, and who goes away meanwhile does not
+// stop it half-way.
+func (s *Server) startRack(ctx context.Context, a actor, l *labs.Lab) (labs.RackRecord, error) {
+	rec, _, err := s.store.EnsureRack(ctx, a.ID, l.Slug, l.Digest)
+	if err != nil {
+		return labs.RackRecord{}, err
+	}
+	started := s.starting.DoChan(rec.ID, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
+		defer cancel()
+		return nil, s.bringUp(ctx, a, l, rec)
+	})
+	select {
+	case <-ctx.Done():
+		return rec, fmt.Errorf("starting rack %s: %w", rec.ID, ctx.Err())
+	case res := <-started:
+		return rec, res.Err
+	}
+}
+
+func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.RackRecord) error {
+	running, err := s.runs(ctx, rec.ID)
+	if err != nil || running {
+		return err
+	}
+	if !s.starts.allow(strconv.FormatInt(a.ID, 10)) {
+		return errTooMany("You have started many labs in a short time. Please wait a few seconds.")
+	}
+	err = s.racks.Start(ctx, rack.Spec{
+		ID:       rec.ID,
+		Owner:    a.Login,
+		LabSlug:  l.Slug,
+		Title:    l.Title,
+		Topology: l.Topology,
+		Cache:    s.cfg.Cache,
+		Created:  rec.CreatedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("starting rack %s: %w", rec.ID, err)
+	}
+	if rec.LabDigest != l.Digest {
+		return s.store.SetRackDigest(ctx, rec.ID, l.Digest)
+	}
+	return nil
+}
+
+// rackError turns a rack's refusal into an error of ours: its sentence is for
+// the person who asked.
+func rackError(err error) error {
+	r, ok := asRefusal(err)
+	if !ok || r.Status >= 500 {
+		return err
+	}
+	code := labs.Invalid
+	switch r.Status {
+	case http.StatusNotFound:
+		code = labs.NotFound
+	case http.StatusConflict:
+		code = labs.Conflict
+	case http.StatusForbidden:
+		code = labs.Forbidden
+	}
+	return &labs.Error{Code: code, Message: sentence(r.Problem.Error), Cause: err}
+}
+
+func asRefusal(err error) (*rack.Refusal, bool) { return errors.AsType[*rack.Refusal](err) }
+
+// sentence begins with a capital and ends with a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
+}
+
+// runs says whether a rack runs.
+func (s *Server) runs(ctx context.Context, id string) (bool, error) {
+	ids, err := s.racks.Running(ctx)
+	if err != nil {
+		return false, fmt.Errorf("listing racks: %w", err)
+	}
+	return slices.Contains(ids, id), nil
+}
+
+// stopRack ends a rack's process; its disks stay. A rack that does not run is
+// as it should be.
+func (s *Server) stopRack(ctx context.Context, id string) error {
+	err := s.racks.Do(ctx, id, rack.Op{Do: "end"})
+	if labs.CodeOf(err) == labs.NotFound {
+		return nil
+	}
+	return rackError(err)
+}
+
+// privateSession is the name by which a rack knows a page's session: nobody
+// can take up another person's, whatever names they choose.
+func (s *Server) privateSession(a actor, session string) string {
+	h := sha256.Sum256(fmt.Appendf(nil, "%d %s", a.ID, session))
+	return base64.RawURLEncoding.EncodeToString(h[:])
+}

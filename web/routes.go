@@ -1,0 +1,138 @@
+package web
+
+import (
+	_ "embed"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/patchbay/patchbay/labs"
+)
+
+//go:embed openapi.yaml
+var openapiYAML []byte
+
+// routes is every address that the server answers, and who may ask.
+func (s *Server) routes() (http.Handler, error) {
+	crossOrigin := http.NewCrossOriginProtection()
+	if p := s.cfg.PublicURL; p != nil {
+		if err := crossOrigin.AddTrustedOrigin(p.Scheme + "://" + p.Host); err != nil {
+			return nil, err
+		}
+	}
+	crossOrigin.SetDenyHandler(s.handle(func(http.ResponseWriter, *http.Request) error {
+		return labs.Errorf(labs.Forbidden, "This request came from another site, so it was not carried out.")
+	}))
+	get := func(r chi.Router, pattern string, h handler) { r.Get(pattern, s.handle(h)) }
+	post := func(r chi.Router, pattern string, h handler) { r.Post(pattern, s.handle(h)) }
+
+	root := chi.NewRouter()
+	root.Use(s.logged, s.headers, crossOrigin.Handler)
+	root.NotFound(s.handle(func(http.ResponseWriter, *http.Request) error {
+		return labs.Errorf(labs.NotFound, "There is no page at this address. It may have been moved, or mistyped.")
+	}))
+	root.MethodNotAllowed(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
+		return labs.Errorf(methodNotAllowed, "%s does not work at this address.", r.Method)
+	}))
+	root.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	root.Handle("/static/{hash}/*", s.staticFiles())
+
+	// The stream takes over its connection: see readSession.
+	root.With(s.readSession, s.identify, s.onlyIf(anybody)).Get("/api/v1/racks/{rack}/stream", s.handle(s.stream))
+
+	root.Group(func(r chi.Router) {
+		r.Use(s.sessions.LoadAndSave, s.identify)
+
+		// Anybody.
+		get(r, "/login", s.loginPage)
+		post(r, "/login", s.login)
+		post(r, "/logout", s.logout)
+		get(r, "/link/{secret}", s.linkPage)
+		post(r, "/link/{secret}", s.useLink)
+		get(r, "/join", s.joinPage)
+		post(r, "/join", s.join)
+		get(r, "/api/openapi.yaml", s.openapi)
+		get(r, "/api/docs", s.docsPage)
+
+		// People who are logged in.
+		r.Group(func(r chi.Router) {
+			r.Use(s.onlyIf(anybody))
+			get(r, "/", s.home)
+			get(r, "/labs/{lab}", s.labPage)
+			post(r, "/labs/{lab}/stop", s.stopLab)
+			get(r, "/racks/{rack}", s.watchPage)
+			get(r, "/account", s.accountPage)
+			post(r, "/account/password", s.changePassword)
+			post(r, "/account/sessions/end", s.endSessions)
+			post(r, "/account/tokens", s.createToken)
+			post(r, "/account/tokens/{token}/revoke", s.revokeToken)
+			get(r, "/courses/{course}", s.coursePage) // its teachers, whatever their role
+			post(r, "/courses/{course}/title", s.renameCourse)
+			post(r, "/courses/{course}/labs", s.chooseLabs)
+			post(r, "/courses/{course}/code", s.renewJoinCode)
+			post(r, "/courses/{course}/members/{user}", s.changeMember)
+		})
+
+		// Instructors and admins.
+		r.Group(func(r chi.Router) {
+			r.Use(s.onlyIf(teachers))
+			get(r, "/labs", s.allLabs)
+			get(r, "/courses", s.coursesPage)
+			post(r, "/courses", s.createCourse)
+		})
+
+		// Admins.
+		r.Group(func(r chi.Router) {
+			r.Use(s.onlyIf(admins))
+			get(r, "/admin/users", s.usersPage)
+			post(r, "/admin/users", s.createUser)
+			post(r, "/admin/users/{user}", s.changeUser)
+			get(r, "/admin/racks", s.racksPage)
+			post(r, "/admin/racks/{rack}/stop", s.stopAnyRack)
+		})
+
+		r.Route("/api/v1", func(r chi.Router) { s.apiRoutes(r) })
+	})
+	return root, nil
+}
+
+// apiRoutes are described in openapi.yaml; a test holds the two together.
+func (s *Server) apiRoutes(r chi.Router) {
+	get := func(r chi.Router, pattern string, h handler) { r.Get(pattern, s.handle(h)) }
+	post := func(r chi.Router, pattern string, h handler) { r.Post(pattern, s.handle(h)) }
+
+	r.Group(func(r chi.Router) {
+		r.Use(s.onlyIf(anybody))
+		get(r, "/me", s.apiMe)
+		get(r, "/tokens", s.apiTokens)
+		r.With(s.onlyIf(people)).Post("/tokens", s.handle(s.apiCreateToken)) // a token that leaks cannot breed
+		r.Delete("/tokens/{token}", s.handle(s.apiDeleteToken))
+		get(r, "/labs", s.apiLabs)
+		get(r, "/labs/{lab}", s.apiLab)
+		get(r, "/labs/{lab}/rack", s.apiLabRack)
+		post(r, "/labs/{lab}/rack", s.apiStartRack)
+		get(r, "/racks", s.apiRacks)
+		get(r, "/racks/{rack}", s.apiRack)
+		r.Delete("/racks/{rack}", s.handle(s.apiStopRack))
+		post(r, "/racks/{rack}/do", s.apiDo)
+		post(r, "/racks/{rack}/nodes/{node}/exec", s.apiExec)
+		get(r, "/courses", s.apiCourses)
+		get(r, "/courses/{course}", s.apiCourse)
+		r.Patch("/courses/{course}", s.handle(s.apiRenameCourse))
+		r.Put("/courses/{course}/labs", s.handle(s.apiSetCourseLabs))
+		post(r, "/courses/{course}/code", s.apiRenewJoinCode)
+		get(r, "/courses/{course}/members", s.apiMembers)
+		r.Put("/courses/{course}/members/{user}", s.handle(s.apiSetMember))
+		r.Delete("/courses/{course}/members/{user}", s.handle(s.apiRemoveMember))
+		post(r, "/join", s.apiJoin)
+	})
+	r.With(s.onlyIf(teachers)).Post("/courses", s.handle(s.apiCreateCourse))
+	r.Group(func(r chi.Router) {
+		r.Use(s.onlyIf(admins))
+		get(r, "/users", s.apiUsers)
+		post(r, "/users", s.apiCreateUser)
+		get(r, "/users/{user}", s.apiUser)
+		r.Patch("/users/{user}", s.handle(s.apiChangeUser))
+		post(r, "/users/{user}/link", s.apiCreateLink)
+	})
+}

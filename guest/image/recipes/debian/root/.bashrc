@@ -1,0 +1,1 @@
+# Yours to fill. Prompt, colours and completion come from /etc/bash.bashrc.

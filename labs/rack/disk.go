@@ -33,3 +33,17 @@ func keepDisk(dir string) error {
 	}
 	return nil
 }
+
+// prepareDisk returns the node's disk, made now when there is none that has
+// been booted.
+func prepareDisk(dir, cache string, size int64) (path string, fresh bool, err error) {
+	path = filepath.Join(dir, diskFile)
+	if _, err := os.Stat(path); err == nil {
+		return path, false, nil
+	}
+	path = filepath.Join(dir, newDisk)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", false, fmt.Errorf("throwing away a half-made disk: %w", err)
+	}
+	return path, true, errors.New("no disks yet")
+}

@@ -16,6 +16,7 @@ import (
 type cli struct {
 	Folders
 
+	Image  imageCmd  `cmd:"" help:"Build and list root file system images."`
 	Kernel kernelCmd `cmd:"" help:"Build and list guest kernels."`
 	Lab    labCmd    `cmd:"" help:"Check labs and list the built-in ones."`
 	User   userCmd   `cmd:"" help:"Add users and let them back in."`

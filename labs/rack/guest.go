@@ -45,7 +45,7 @@ func guestdPath() (string, error) {
 // StartGuest starts a real guest from the kernels and images in the rack's
 // cache. Its StartFunc is what a rack uses when it is given no other.
 func StartGuest(ctx context.Context, p *Plan) (Machine, error) {
-	c, fresh, err := guestConfig(p)
+	c, fresh, err := GuestConfig(p)
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -58,9 +58,9 @@ func StartGuest(ctx context.Context, p *Plan) (Machine, error) {
 	return m, nil
 }
 
-// guestConfig finds and makes what the guest needs. fresh says that its disk
+// GuestConfig finds and makes what the guest needs. fresh says that its disk
 // is new.
-func guestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
+func GuestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
 	n, cache := p.Node, p.Rack.Cache
 	k, err := kernel.Find(cache, n.Kernel)
 	if err != nil {

@@ -1,1 +1,55 @@
-import { startTheme } from "./theme.ts"; startTheme();
+// What pages other than the lab's need of script: little. They work without it.
+
+import { ask } from "./dialog.ts";
+import { copy } from "./dom.ts";
+import { startTheme } from "./theme.ts";
+
+startTheme();
+
+// <form data-confirm="Delete the token?" data-confirm-action="Delete"> asks first.
+document.addEventListener("submit", (e) => {
+  const form = e.target as HTMLFormElement;
+  const question = form.dataset["confirm"];
+  if (!question || form.dataset["confirmed"]) return;
+  e.preventDefault();
+  const by = e.submitter;
+  void ask({
+    title: question,
+    text: form.dataset["confirmText"] ? [form.dataset["confirmText"]] : [],
+    action: form.dataset["confirmAction"] ?? (by?.textContent?.trim() || "Yes"),
+    danger: form.dataset["confirmDanger"] !== undefined,
+  }).then((yes) => {
+    if (!yes) return;
+    form.dataset["confirmed"] = "yes";
+    form.requestSubmit(by);
+  });
+});
+
+// <button data-copy="text"> or <button data-copy-from="id"> copies and says so.
+document.addEventListener("click", (e) => {
+  const b = (e.target as Element).closest<HTMLElement>("[data-copy], [data-copy-from]");
+  if (!b) return;
+  const from = b.dataset["copyFrom"];
+  const value = b.dataset["copy"] ?? document.getElementById(from ?? "")?.textContent ?? "";
+  void copy(value.trim()).then((ok) => {
+    const label = b.dataset["label"] ?? b.textContent ?? "";
+    b.dataset["label"] = label;
+    b.textContent = ok ? "Copied" : "Not allowed";
+    setTimeout(() => (b.textContent = label), 1500);
+  });
+});
+
+// <select data-submit> or a checkbox submits its form when it is changed.
+document.addEventListener("change", (e) => {
+  const field = (e.target as Element).closest<HTMLSelectElement | HTMLInputElement>("[data-submit]");
+  field?.form?.requestSubmit();
+});
+
+// Times are the server's, in UTC; here they become the reader's own.
+for (const t of document.querySelectorAll<HTMLTimeElement>("time[datetime]")) {
+  const at = new Date(t.dateTime);
+  if (Number.isNaN(at.getTime())) continue;
+  t.title = t.textContent ?? "";
+  const dateOnly = t.dataset["format"] === "date" || !/\d:\d/.test(t.textContent ?? "");
+  t.textContent = at.toLocaleString(undefined, dateOnly ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,68 @@
+// The guide: the server has made it of the instructor's Markdown. Here its
+// command blocks get their buttons, and it stays where it was read to.
+
+import { copy, h } from "./dom.ts";
+import { toast } from "./dialog.ts";
+import { icon } from "./icons.ts";
+import { load, save } from "./store.ts";
+
+export interface GuideOptions {
+  slug: string;
+  readonly: boolean;
+  type: (node: string, text: string) => void;
+}
+
+export function startGuide(guide: HTMLElement, o: GuideOptions): void {
+  for (const pre of guide.querySelectorAll<HTMLPreElement>("pre")) dress(pre, o);
+  remember(guide, o.slug);
+}
+
+function dress(pre: HTMLPreElement, o: GuideOptions): void {
+  const code = (pre.textContent ?? "").replace(/\n+$/, "");
+  const node = pre.dataset["node"];
+  const copyButton = h(
+    "button",
+    {
+      type: "button",
+      class: "tool",
+      title: "Copy",
+      "aria-label": node ? `Copy the commands for ${node}` : "Copy",
+      onclick: () => void copy(code).then((ok) => toast(ok ? "Copied." : "The browser did not allow copying.", ok ? "info" : "error")),
+    },
+    icon("copy"),
+  );
+  const typeButton =
+    node && !o.readonly
+      ? h(
+          "button",
+          {
+            type: "button",
+            class: "button button-small type-into",
+            "data-type-into": node,
+            title: `Types this at ${node}'s prompt. Read it there, then press Enter to run it.`,
+            onclick: () => o.type(node, code),
+          },
+          icon("type"),
+          `Type into ${node}`,
+        )
+      : null;
+  const box = h("div", { class: node ? "command" : "listing" });
+  pre.replaceWith(box);
+  if (node) box.append(h("div", { class: "command-bar" }, h("span", { class: "command-node" }, node), h("span", { class: "push" }), typeButton, copyButton));
+  box.append(pre);
+  if (!node) box.append(copyButton);
+  // A block wider than the guide scrolls, and must do so by keyboard too.
+  if (pre.scrollWidth > pre.clientWidth) pre.tabIndex = 0;
+}
+
+function remember(guide: HTMLElement, slug: string): void {
+  const key = `patchbay.lab.${slug}.guide`;
+  const scroller = guide.closest<HTMLElement>(".guide-scroll") ?? guide;
+  const at = load(key);
+  if (typeof at === "number" && at > 0) scroller.scrollTop = at;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  scroller.addEventListener("scroll", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => save(key, Math.round(scroller.scrollTop)), 300);
+  });
+}

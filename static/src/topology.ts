@@ -1,0 +1,318 @@
+// The drawing of a lab: machines as faceplates, cables between their jacks,
+// switches and hubs where several meet. It is drawn once per topology and
+// from then on only coloured. The list beside it says the same in words.
+
+import { menu, type MenuItem } from "./dialog.ts";
+import { attr, h, s, text } from "./dom.ts";
+import { graph, leave, NODE, offsets, SEGMENT, signature, type Box, type Cable, type End, type Point } from "./graph.ts";
+import { icon } from "./icons.ts";
+import { topologyList } from "./list.ts";
+import { interfaceItems, nodeItems, portWords } from "./actions.ts";
+import type { InterfaceState, NodeState, Op, PortState, State } from "./protocol.ts";
+import { look } from "./status.ts";
+import { load, save } from "./store.ts";
+
+export interface TopologyOptions {
+  readonly: boolean;
+  open: (node: string) => void;
+  act: (op: Op) => void;
+}
+
+const MARGIN = 18;
+const SCALE = { least: 0.72, most: 1.2 }; // beyond these text is too small or silly
+const LIVE = 900; // ms that a cable glows after a frame; counters come twice a second
+
+interface DrawnEnd {
+  end: End;
+  jack: SVGGElement;
+  state: SVGTextElement;
+  cable: SVGLineElement; // this end's half of it
+  whole: [Point, Point]; // the half, plugged
+  frames: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+export class Topology {
+  private readonly stage = h("div", { class: "stage" });
+  private readonly list = h("div", { class: "topology-list", hidden: true });
+  private readonly toggle: HTMLButtonElement;
+  private drawn = "";
+  private size = { width: 0, height: 0 };
+  private svg: SVGSVGElement | null = null;
+  private plates = new Map<string, SVGGElement>();
+  private ends: DrawnEnd[] = [];
+  private state: State | null = null;
+
+  constructor(
+    root: HTMLElement,
+    private readonly options: TopologyOptions,
+  ) {
+    this.toggle = h("button", { type: "button", class: "tool", "data-action": "topology-view", onclick: () => this.setView(this.list.hidden !== false) });
+    root.replaceChildren(h("div", { class: "topology-tools" }, this.toggle), this.stage, this.list);
+    new ResizeObserver(() => this.fit()).observe(this.stage);
+    this.setView(load("patchbay.topology") === "list");
+  }
+
+  setState(st: State): void {
+    this.state = st;
+    const sig = signature(st);
+    if (sig !== this.drawn) {
+      this.drawn = sig;
+      this.draw(st);
+    }
+    this.colour(st);
+    if (!this.list.hidden) topologyList(this.list, st, this.options);
+  }
+
+  private setView(list: boolean): void {
+    this.list.hidden = !list;
+    this.stage.hidden = list;
+    const label = list ? "Show the drawing" : "Show as a list";
+    this.toggle.replaceChildren(icon(list ? "drawing" : "list"));
+    attr(this.toggle, "title", label);
+    attr(this.toggle, "aria-label", label);
+    save("patchbay.topology", list ? "list" : "drawing");
+    if (list && this.state) topologyList(this.list, this.state, this.options);
+  }
+
+  // ---- Drawing ----
+
+  private draw(st: State): void {
+    const g = graph(st);
+    const boxes = new Map(g.boxes.map((b) => [b.id, b]));
+    for (const e of this.ends) clearTimeout(e.timer);
+    this.ends = [];
+    this.plates.clear();
+
+    const cables = s("g");
+    const segments = s("g");
+    const nodes = s("g");
+    const jacks = s("g");
+    const beside = offsets(g.cables);
+    g.cables.forEach((c, i) => this.drawCable(c, boxes.get(c.from)!, boxes.get(c.to)!, beside[i]!, cables, jacks));
+    for (const b of g.boxes) {
+      if (b.kind === "node") nodes.append(this.drawNode(b));
+      else segments.append(drawSegment(b));
+    }
+    this.svg = s("svg", { class: "topology-svg", role: "group", "aria-label": "The lab's machines and cables" }, cables, segments, nodes, jacks);
+    this.stage.replaceChildren(this.svg);
+    if (g.boxes.length === 0) this.stage.replaceChildren(h("p", { class: "muted" }, "This lab has no machines."));
+    const b = extent(this.svg);
+    this.size = { width: b.width + 2 * MARGIN, height: b.height + 2 * MARGIN };
+    attr(this.svg, "viewBox", `${b.x - MARGIN} ${b.y - MARGIN} ${this.size.width} ${this.size.height}`);
+    this.fit();
+  }
+
+  private drawNode(b: Box): SVGGElement {
+    const plate = s(
+      "g",
+      {
+        class: "node",
+        role: "button",
+        tabindex: "0",
+        "data-node": b.name,
+        onclick: () => this.options.open(b.name),
+        onkeydown: (e: KeyboardEvent) => {
+          if (e.key === "Enter" || e.key === " ") this.options.open(b.name);
+          else if (e.key === "ContextMenu" || (e.key === "F10" && e.shiftKey)) this.nodeMenu(b.name, plate);
+          else return;
+          e.preventDefault();
+        },
+        oncontextmenu: (e: MouseEvent) => {
+          e.preventDefault();
+          this.nodeMenu(b.name, { x: e.clientX, y: e.clientY });
+        },
+      },
+      s("title"),
+      s("rect", { class: "plate", x: -NODE.width / 2, y: -NODE.height / 2, width: NODE.width, height: NODE.height, rx: 6 }),
+      s("rect", { class: "plate-ear", x: -NODE.width / 2, y: -NODE.height / 2, width: 5, height: NODE.height, rx: 2 }),
+      s("text", { class: "node-name", x: -NODE.width / 2 + 17, y: -2 }, short(b.name)),
+      s("text", { class: "node-status", x: -NODE.width / 2 + 17, y: 14 }),
+    );
+    const more = s(
+      "g",
+      {
+        class: "node-more",
+        role: "button",
+        tabindex: "0",
+        "aria-haspopup": "menu",
+        "aria-label": `Actions for ${b.name}`,
+        "data-menu": b.name,
+        transform: `translate(${NODE.width / 2 - 15} 0)`,
+        onclick: () => this.nodeMenu(b.name, more),
+        onkeydown: (e: KeyboardEvent) => press(e, () => this.nodeMenu(b.name, more)),
+      },
+      s("rect", { x: -12, y: -18, width: 24, height: 36, rx: 4 }),
+      ...[-6, 0, 6].map((y) => s("circle", { cx: 0, cy: y, r: 1.7 })),
+    );
+    this.plates.set(b.name, plate);
+    return s("g", { transform: `translate(${b.x} ${b.y})` }, plate, more);
+  }
+
+  private drawCable(c: Cable, from: Box, to: Box, beside: number, cables: SVGGElement, jacks: SVGGElement): void {
+    const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+    const aside = { x: (-(to.y - from.y) / length) * beside, y: ((to.x - from.x) / length) * beside };
+    const shift = (p: Point) => ({ x: p.x + aside.x, y: p.y + aside.y });
+    const a = shift(leave(from, to));
+    const b = shift(leave(to, from));
+    const middle = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+    if (c.b) {
+      this.drawEnd(c.a, a, middle, b, cables, jacks);
+      this.drawEnd(c.b, b, middle, a, cables, jacks);
+      const level = Math.abs(b.x - a.x) >= Math.abs(b.y - a.y);
+      jacks.append(
+        s("text", { class: "cable-name", x: middle.x + (level ? 0 : 8), y: middle.y + (level ? -6 : 4), "text-anchor": level ? "middle" : "start" }, c.label),
+      );
+    } else {
+      this.drawEnd(c.a, a, b, b, cables, jacks);
+    }
+  }
+
+  /** One end: its half of the cable, its jack, and what is written beside it. */
+  private drawEnd(end: End, at: Point, half: Point, far: Point, cables: SVGGElement, jacks: SVGGElement): void {
+    const cable = s("line", { class: "cable" });
+    cables.append(cable);
+    const d = Math.hypot(far.x - at.x, far.y - at.y) || 1;
+    const out = { x: (far.x - at.x) / d, y: (far.y - at.y) / d };
+    const level = Math.abs(out.x) > 0.6;
+    const anchor = out.x < 0 && level ? "end" : "start";
+    const x = level ? at.x + Math.sign(out.x) * 12 : at.x + 10;
+    const slope = level ? out.y * 14 : 0;
+    // Level cables carry the name above and the address below; upright ones both to the right.
+    const nameY = level ? at.y - 7 + Math.min(0, slope) : at.y + (out.y > 0 ? 16 : -22);
+    const addressY = level ? at.y + 15 + Math.max(0, slope) : nameY + 13;
+    const state = s("text", { class: "end-state", x, y: nameY, "text-anchor": anchor });
+    const addresses = end.addresses.map((a, i) => s("text", { class: "end-address", x, y: addressY + i * 12, "text-anchor": anchor }, a));
+    const open = () => this.endMenu(end, jack);
+    const jack = s(
+      "g",
+      {
+        class: "jack",
+        role: "button",
+        tabindex: "0",
+        "aria-haspopup": "menu",
+        "data-port": `${end.node}/${end.interface}`,
+        onclick: open,
+        onkeydown: (e: KeyboardEvent) => press(e, open),
+        oncontextmenu: (e: MouseEvent) => {
+          e.preventDefault();
+          open();
+        },
+      },
+      s("title"),
+      s("circle", { class: "jack-reach", cx: at.x, cy: at.y, r: 12 }),
+      s("circle", { class: "jack-ring", cx: at.x, cy: at.y, r: 5.5 }),
+    );
+    jacks.append(state, ...addresses, jack);
+    this.ends.push({ end, jack, state, cable, whole: [at, half], frames: -1, timer: undefined });
+  }
+
+  // ---- Colouring ----
+
+  private colour(st: State): void {
+    const nodes = new Map((st.nodes ?? []).map((n) => [n.name, n]));
+    for (const [name, plate] of this.plates) {
+      const n = nodes.get(name);
+      if (n) this.colourNode(plate, n);
+    }
+    const ports = new Map<string, PortState>();
+    for (const g of st.segments ?? []) for (const p of g.ports ?? []) ports.set(`${p.node}/${p.interface}`, p);
+    for (const e of this.ends) {
+      const n = nodes.get(e.end.node);
+      const i = n?.interfaces?.find((x) => x.name === e.end.interface);
+      if (n && i) this.colourEnd(e, n, i, ports.get(`${e.end.node}/${e.end.interface}`));
+    }
+  }
+
+  private colourNode(plate: SVGGElement, n: NodeState): void {
+    const l = look(n.status);
+    attr(plate, "data-status", n.status);
+    attr(plate, "data-tone", l.tone);
+    text(plate.querySelector(".node-status")!, `${l.symbol} ${l.word}`);
+    const words = `${n.name}, ${l.word}${n.reason ? `: ${n.reason}` : ""}`;
+    text(plate.querySelector("title")!, `${words}\nClick: terminal. Right click: actions.`);
+    attr(plate, "aria-label", `${words}. Open its terminal`);
+  }
+
+  private colourEnd(e: DrawnEnd, n: NodeState, i: InterfaceState, p: PortState | undefined): void {
+    const down = n.status !== "running" || !i.up;
+    attr(e.jack, "data-state", i.plugged ? (down ? "down" : "up") : "unplugged");
+    attr(e.cable, "data-state", i.plugged ? (down ? "down" : "up") : "unplugged");
+    text(e.state, i.name + (i.plugged ? (n.status === "running" && !i.up ? " · down" : "") : " · unplugged"));
+    const words = portWords(n, i, p);
+    text(e.jack.querySelector("title")!, words);
+    attr(e.jack, "aria-label", words);
+    const [at, half] = e.whole;
+    // An unplugged cable hangs a little away from its jack.
+    const d = Math.hypot(half.x - at.x, half.y - at.y) || 1;
+    const gap = i.plugged ? 0 : Math.min(26, d / 2) / d;
+    attr(e.cable, "x1", String(at.x + (half.x - at.x) * gap));
+    attr(e.cable, "y1", String(at.y + (half.y - at.y) * gap));
+    attr(e.cable, "x2", String(half.x));
+    attr(e.cable, "y2", String(half.y));
+
+    const frames = p ? p.tx_frames + p.rx_frames : 0;
+    if (e.frames >= 0 && frames > e.frames) {
+      e.cable.classList.add("is-live");
+      clearTimeout(e.timer);
+      e.timer = setTimeout(() => e.cable.classList.remove("is-live"), LIVE);
+    }
+    e.frames = frames;
+  }
+
+  // ---- Sizes and menus ----
+
+  /** As large as fits, within what is readable; what does not fit scrolls. */
+  private fit(): void {
+    if (!this.svg || this.stage.clientWidth === 0) return;
+    const fits = Math.min(this.stage.clientWidth / this.size.width, this.stage.clientHeight / this.size.height);
+    const scale = Math.min(SCALE.most, Math.max(SCALE.least, fits));
+    attr(this.svg, "width", String(Math.floor(this.size.width * scale)));
+    attr(this.svg, "height", String(Math.floor(this.size.height * scale)));
+  }
+
+  private nodeMenu(name: string, at: Element | Point): void {
+    const n = this.state?.nodes?.find((x) => x.name === name);
+    if (n) menu(at, name, nodeItems(n, this.options));
+  }
+
+  private endMenu(end: End, at: Element): void {
+    const n = this.state?.nodes?.find((x) => x.name === end.node);
+    const i = n?.interfaces?.find((x) => x.name === end.interface);
+    if (!n || !i) return;
+    const items: (MenuItem | "line")[] = interfaceItems(n, i, this.options);
+    menu(at, `${end.interface} of ${end.node}`, items);
+  }
+}
+
+function drawSegment(b: Box): SVGGElement {
+  const { width: w, height: ht } = SEGMENT;
+  const sign =
+    b.kind === "hub"
+      ? s("path", { class: "segment-sign", d: "M-9 0H9M0 -7V7M-6.5 -5L6.5 5M6.5 -5L-6.5 5" })
+      : s("path", { class: "segment-sign", d: "M-13 -4H11M7 -8L11 -4L7 0M13 5H-11M-7 1L-11 5L-7 9" });
+  return s(
+    "g",
+    { class: "segment", transform: `translate(${b.x} ${b.y})`, role: "img", "aria-label": `${b.kind} ${b.name}` },
+    s("title", {}, `${b.name}: a ${b.kind}`),
+    s("rect", { x: -w / 2, y: -ht / 2, width: w, height: ht, rx: 4 }),
+    sign,
+    s("text", { class: "segment-name", x: 0, y: ht / 2 + 14, "text-anchor": "middle" }, b.name),
+  );
+}
+
+/** What the drawing covers. A hidden drawing cannot be measured; its numbers then stand for it. */
+function extent(svg: SVGSVGElement): { x: number; y: number; width: number; height: number } {
+  const b = svg.getBBox();
+  return b.width > 0 ? b : { x: -300, y: -150, width: 600, height: 300 };
+}
+
+function press(e: KeyboardEvent, f: () => void): void {
+  if (e.key !== "Enter" && e.key !== " ") return;
+  e.preventDefault();
+  f();
+}
+
+function short(name: string): string {
+  return name.length > 10 ? `${name.slice(0, 9)}…` : name;
+}

@@ -1,11 +1,13 @@
 package rack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+
+	"github.com/patchbay/patchbay/guest/image"
 )
 
 // The student's disk of a node. A new one is called newDisk until the guest has
@@ -46,9 +48,6 @@ func prepareDisk(dir, cache string, size int64) (path string, fresh bool, err er
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", false, fmt.Errorf("throwing away a half-made disk: %w", err)
 	}
-	cmd := exec.Command("sh", "-c", "truncate -s $2 $1 && mkfs.ext4 -q -E lazy_itable_init=1 $1", "sh", path, fmt.Sprint(size))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", false, fmt.Errorf("making a disk: %w: %s", err, out)
-	}
-	return path, true, nil
+	// Not to be cut short: a first disk of its size takes 50 ms, others 1 ms.
+	return path, true, image.NewDisk(context.Background(), cache, size, path)
 }

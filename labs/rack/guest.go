@@ -23,7 +23,7 @@ import (
 // Defaults of a node that its lab says nothing about, in bytes.
 const (
 	DefaultMemory = 128 << 20
-	DefaultDisk   = 512 << 20
+	DefaultDisk   = 1 << 30
 )
 
 // GuestdEnv names the environment variable that says where guestd lies, when
@@ -100,7 +100,7 @@ func GuestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
 		},
 		Initrd:  initrd,
 		Image:   guest.Disk{Path: img.Path, Type: img.Type},
-		Disk:    guest.Disk{Path: disk, Type: "ext4"},
+		Disk:    guest.Disk{Path: disk, Type: image.DiskType},
 		Memory:  orDefault(n.MemoryBytes, DefaultMemory),
 		CPU:     p.CPU,
 		Seccomp: n.Mode == "seccomp",

@@ -1,0 +1,52 @@
+# make run     everything from nothing to a server with its URL printed
+# make test    everything from nothing to all tests
+# Both install missing packages first (deploy/packages.txt says which and why)
+# and build the kernel and the image into the cache, unless it has them.
+
+GO ?= go
+ARGS ?=
+
+# A build that cannot reach a C library would silently lack SQLite.
+export CGO_ENABLED = 1
+
+.PHONY: run setup bundle build kernel image test lint bench clean
+
+run: build kernel image
+	@exec bin/patchbay serve $(ARGS)
+
+setup:
+	@deploy/setup $(USE)
+
+bundle: setup
+	@$(GO) run ./static/bundle
+
+build: bundle
+	@mkdir -p bin
+	@$(GO) build -trimpath -o bin/patchbay ./cmd/patchbay
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/guestd ./cmd/guestd
+
+kernel: build
+	@bin/patchbay kernel build
+	@bin/patchbay kernel build debian-6.1
+
+image: build
+	@bin/patchbay image build
+
+# go test comes last, so that its own lines close the output.
+test: build kernel image lint
+	CI=true $(GO) test -race -timeout 30m ./...
+
+lint: bundle
+	@unformatted=$$(gofmt -l cmd guest labs migrations static/*.go static/bundle vnet web); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w is due for:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: build kernel image
+	@bin/patchbay bench boot
+	@bin/patchbay bench memory
+
+# The cache of kernels and images stays; "patchbay kernel list" shows where.
+clean:
+	rm -rf bin static/node_modules
+	find static/dist -mindepth 1 ! -name .gitkeep -delete

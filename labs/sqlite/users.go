@@ -84,22 +84,22 @@ func (db *DB) UpdateUser(ctx context.Context, u *labs.User) error {
 		return err
 	}
 	return db.write(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, `UPDATE users
+		var last bool // the only one who can administer the server
+		err := tx.QueryRowContext(ctx, `SELECT role = 'admin' AND NOT disabled AND NOT EXISTS (
+				SELECT 1 FROM users WHERE role = 'admin' AND NOT disabled AND id <> ?1)
+			FROM users WHERE id = ?1`, u.ID).Scan(&last)
+		if err != nil {
+			return notFound(err, "updating user", "user")
+		}
+		if last && (u.Role != labs.Admin || u.Disabled) {
+			return labs.Errorf(labs.Conflict, "This would leave nobody who can administer the server.")
+		}
+		err = tx.QueryRowContext(ctx, `UPDATE users
 			SET login = ?, name = ?, email = ?, role = ?, disabled = ?,
 			    epoch = epoch + (role <> ? OR disabled < ?)
 			WHERE id = ? RETURNING epoch`,
 			u.Login, u.Name, u.Email, u.Role, u.Disabled, u.Role, u.Disabled, u.ID).Scan(&u.Epoch)
-		if err = conflict(err, "updating user", fmt.Sprintf("The login %q is taken.", u.Login)); err != nil {
-			return notFound(err, "updating user", "user")
-		}
-		var admins int
-		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM users WHERE role = 'admin' AND NOT disabled`).Scan(&admins); err != nil {
-			return fmt.Errorf("counting admins: %w", err)
-		}
-		if admins == 0 && (u.Role != labs.Admin || u.Disabled) {
-			return labs.Errorf(labs.Conflict, "This would leave nobody who can administer the server.")
-		}
-		return nil
+		return conflict(err, "updating user", fmt.Sprintf("The login %q is taken.", u.Login))
 	})
 }
 

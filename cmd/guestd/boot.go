@@ -113,7 +113,7 @@ func (g *guest) complain(text string) {
 	} else {
 		defer syscall.Close(fd)
 	}
-	_, _ = syscall.Write(fd, []byte("\r\n"+text+"\r\n"))
+	_, _ = syscall.Write(fd, []byte("\n"+text+"\n"))
 }
 
 // uptime is the time since the kernel began to keep it.

@@ -13,27 +13,42 @@ import (
 
 // console is one of the guest's terminals, /dev/ttyN, and its shell.
 type console struct {
-	g  *guest
-	fd int
+	g    *guest
+	path string
 
-	mu         sync.Mutex
-	open       bool
-	cols, rows uint16
-	pid        int // of the shell; 0 for none
+	mu   sync.Mutex
+	fd   int
+	open bool // has been asked for, so that keep runs
+	pid  int  // of the shell; 0 for none
 }
 
 // openConsoles opens all the lines, which costs little; shells come when
 // someone looks.
 func (g *guest) openConsoles() {
 	for i := range g.machine.Consoles {
-		path := "/dev/tty" + itoa(i)
-		fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
-		if err != nil {
-			g.warn("opening "+path, err)
+		c := &console{g: g, path: "/dev/tty" + itoa(i), fd: -1}
+		if err := c.reopen(); err != nil {
+			g.warn("opening a console", err)
 			break
 		}
-		g.consoles = append(g.consoles, &console{g: g, fd: fd})
+		g.consoles = append(g.consoles, c)
 	}
+}
+
+// reopen opens the terminal, again if need be: when a session's leader ends,
+// the kernel hangs its terminal up, and every descriptor of it is dead. c.mu is
+// held, or nobody knows c yet.
+func (c *console) reopen() error {
+	old := c.fd
+	fd, err := syscall.Open(c.path, syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return wrap("opening "+c.path, err)
+	}
+	c.fd = fd
+	if old >= 0 {
+		syscall.Close(old) // after the open, or the window's size would be lost
+	}
+	return nil
 }
 
 func (g *guest) console(n int) (*console, error) {
@@ -69,6 +84,8 @@ func (g *guest) Resize(n int, cols, rows uint16) error {
 	}
 	// The kernel keeps the size with the terminal, shell or none, and sends
 	// SIGWINCH when it changes.
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return wrap("setting the window's size", unix.IoctlSetWinsize(c.fd, unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols}))
 }
 
@@ -96,40 +113,44 @@ const briefly = time.Second
 // keep waits for the shell and starts the next one. One that keeps dying at
 // once is started ever less often, and replaced by a simpler one.
 func (c *console) keep(shell agent.Process, err error) {
-	which := 0
+	which := 0 // of shells
 	for failures := 0; ; {
 		begun := time.Now()
 		why := ""
-		if err != nil {
-			why = err.Error()
-			failures++
-			which = (which + 1) % len(shells)
-		} else {
+		if err == nil {
 			status := <-shell.Exit
 			if c.g.stopping() {
 				return
 			}
-			if time.Since(begun) >= briefly {
-				failures = 0
-				c.say("The shell has ended; here is a new one.")
-			} else {
-				failures++
+			if time.Since(begun) < briefly {
 				why = shells[which] + " ends at once with " + describe(status)
-				if failures >= 3 {
-					which = (which + 1) % len(shells)
-				}
 			}
+		} else {
+			why = err.Error()
 		}
-		if failures > 1 || err != nil {
-			c.say("No shell: " + why + ".")
-		}
-		if failures >= 2*len(shells) {
-			c.say("Reset this machine to give it a fresh disk.")
-		}
-		if failures > 1 {
-			time.Sleep(min(time.Second<<min(failures-2, 5), 30*time.Second))
+
+		c.mu.Lock()
+		c.pid = 0
+		if err := c.reopen(); err != nil {
+			c.mu.Unlock()
+			return // no line, nobody to serve
 		}
 		c.reset()
+		c.mu.Unlock()
+		if why == "" {
+			failures = 0
+			c.say("The shell has ended; here is a new one.")
+		} else {
+			if failures++; failures >= 3 || err != nil {
+				which = (which + 1) % len(shells)
+			}
+			c.say("No shell: " + why + ".")
+			if failures >= 2*len(shells) {
+				c.say("Reset this machine to give it a fresh disk.")
+			}
+			time.Sleep(pause(failures))
+		}
+
 		c.mu.Lock()
 		if c.g.stopping() {
 			c.mu.Unlock()
@@ -140,6 +161,15 @@ func (c *console) keep(shell agent.Process, err error) {
 	}
 }
 
+// pause before the next try: none after the first failure, since that may be a
+// student's exit, then 1, 2, 4 … 30 s.
+func pause(failures int) time.Duration {
+	if failures <= 1 {
+		return 0
+	}
+	return min(time.Second<<min(failures-2, 5), 30*time.Second)
+}
+
 func describe(s syscall.WaitStatus) string {
 	if s.Signaled() {
 		return "signal " + itoa(int(s.Signal()))
@@ -148,11 +178,16 @@ func describe(s syscall.WaitStatus) string {
 }
 
 // say writes a notice of our own, set off from what programs write.
-func (c *console) say(text string) {
-	_, _ = syscall.Write(c.fd, []byte("\r\n\x1b[2m["+text+"]\x1b[0m\r\n"))
+func (c *console) say(text string) { c.write([]byte("\n\x1b[2m[" + text + "]\x1b[0m\n")) }
+
+func (c *console) write(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _ = syscall.Write(c.fd, b) // nobody to tell that it cannot be told
 }
 
-// reset makes the terminal usable whatever the last program left it in.
+// reset makes the terminal usable whatever the last program left it in. c.mu
+// is held.
 func (c *console) reset() {
 	t := unix.Termios{
 		Iflag: unix.ICRNL | unix.IXON | unix.IUTF8,

@@ -15,6 +15,11 @@ const (
 	rootDir  = "/newroot"
 )
 
+// refusal is a sentence for a student: why this machine cannot be.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
 func mkdir(path string, mode uint32) error {
 	if err := syscall.Mkdir(path, mode); err != nil && err != syscall.EEXIST {
 		return wrap("making "+path, err)
@@ -38,7 +43,7 @@ func mountRoot(m agent.Machine) (int, error) {
 		}
 	}
 	if err := syscall.Mount(m.Root.Path, imageDir, m.Root.Type, syscall.MS_RDONLY, ""); err != nil {
-		return -1, errors.New("The machine's image cannot be mounted (" + m.Root.Path + ", " + m.Root.Type + ": " + err.Error() +
+		return -1, refusal("The machine's image cannot be mounted (" + m.Root.Path + ", " + m.Root.Type + ": " + err.Error() +
 			"): it is damaged or of another type. Build the image anew.")
 	}
 	var err error
@@ -54,7 +59,7 @@ func mountRoot(m agent.Machine) (int, error) {
 		err = syscall.Mount(m.Disk.Path, diskDir, m.Disk.Type, syscall.MS_NOATIME, options)
 	}
 	if err != nil {
-		return -1, errors.New("The machine's disk cannot be mounted (" + m.Disk.Path + ", " + m.Disk.Type + ": " + err.Error() +
+		return -1, refusal("The machine's disk cannot be mounted (" + m.Disk.Path + ", " + m.Disk.Type + ": " + err.Error() +
 			"): it is damaged. Reset the machine to give it a fresh one.")
 	}
 	if err := overlay(); err != nil {
@@ -77,7 +82,7 @@ func mountRoot(m agent.Machine) (int, error) {
 		}},
 	} {
 		if err := step.do(); err != nil {
-			return -1, errors.New("The machine's image is not a Linux root file system (" + step.doing + ": " + err.Error() + ").")
+			return -1, refusal("The machine's image is not a Linux root file system (" + step.doing + ": " + err.Error() + ").")
 		}
 	}
 	return old, nil
@@ -87,16 +92,16 @@ func overlay() error {
 	for _, dir := range [...]string{diskDir + "/upper", diskDir + "/work"} {
 		err := mkdir(dir, 0o755)
 		if errors.Is(err, syscall.ENOSPC) {
-			return errors.New("The machine's disk is full. Reset the machine to give it a fresh one.")
+			return refusal("The machine's disk is full. Reset the machine to give it a fresh one.")
 		}
 		if err != nil {
-			return errors.New("The machine's disk cannot be written to (" + err.Error() + "). Reset the machine to give it a fresh one.")
+			return refusal("The machine's disk cannot be written to (" + err.Error() + "). Reset the machine to give it a fresh one.")
 		}
 	}
 	err := syscall.Mount("overlay", rootDir, "overlay", 0,
 		"lowerdir="+imageDir+",upperdir="+diskDir+"/upper,workdir="+diskDir+"/work")
 	if err != nil {
-		return errors.New("The machine's disk cannot be laid over its image (" + err.Error() + "). Reset the machine to give it a fresh one.")
+		return refusal("The machine's disk cannot be laid over its image (" + err.Error() + "). Reset the machine to give it a fresh one.")
 	}
 	return nil
 }

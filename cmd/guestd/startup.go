@@ -106,7 +106,7 @@ func (g *guest) runCommands(log *os.File) (failed []string) {
 		// What a pipe would hold: enough to see, not to drown in.
 		text := make([]byte, 64<<10)
 		if n, err := log.ReadAt(text, 0); n > 0 && (err == nil || err == io.EOF) {
-			_, _ = syscall.Write(g.consoles[0].fd, text[:n])
+			g.consoles[0].write(text[:n])
 		}
 	}
 	return failed

@@ -37,6 +37,7 @@ type Client struct {
 	done   chan struct{} // closed when the line has ended, with err set
 	hello  chan struct{} // closed when helloMsg or failed is set
 	wg     sync.WaitGroup
+	pacer  pacer // between out and rw
 
 	mu       sync.Mutex
 	err      error
@@ -70,6 +71,7 @@ func NewClient(rw io.ReadWriteCloser, log *slog.Logger) *Client {
 		hello:  make(chan struct{}),
 		calls:  make(map[uint32]*call),
 	}
+	c.pacer = pacer{w: rw, end: c.done, wake: make(chan struct{}, 1)}
 	c.wg.Go(c.read)
 	c.wg.Go(c.write)
 	return c
@@ -110,7 +112,7 @@ func (c *Client) end(reason error) {
 func (c *Client) read() {
 	defer close(c.events)
 	in := frameReader{src: c.rw}
-	var dropped, skipped int64
+	skipped := false
 	for {
 		f, err := in.next()
 		if err != nil {
@@ -120,16 +122,13 @@ func (c *Client) read() {
 			c.end(fmt.Errorf("reading from guestd: %w", err))
 			return
 		}
-		// Said once each: a guest must not be able to fill the log.
-		if in.skipped > 0 && skipped == 0 {
-			skipped = in.skipped
-			c.log.Warn("bytes that are no frames came on guestd's line", "count", skipped)
+		// Said once: a guest must not be able to fill the log.
+		if in.skipped > 0 && !skipped {
+			skipped = true
+			c.log.Warn("bytes that are no frames came on guestd's line", "count", in.skipped)
 		}
-		if !c.dispatch(f) {
-			if dropped++; dropped == 1 {
-				c.log.Warn("dropping a frame that nobody asked for", "kind", f.kind, "id", f.id)
-			}
-		}
+		// What is of no use, such as an answer that came too late, is dropped.
+		_ = c.dispatch(f)
 	}
 }
 
@@ -148,10 +147,12 @@ func (c *Client) dispatch(f frame) bool {
 			return false
 		}
 	}
+	if f.kind == kindCredit {
+		return c.pacer.credit(f.body)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case f.kind == kindHello, f.kind == kindFailed && f.id == 0:
+	if f.kind == kindHello || f.kind == kindFailed && f.id == 0 {
 		return c.greet(f)
 	}
 	call := c.calls[f.id]
@@ -202,7 +203,7 @@ func (c *Client) write() {
 	for {
 		select {
 		case b := <-c.out:
-			if _, err := c.rw.Write(b); err != nil {
+			if _, err := c.pacer.Write(b); err != nil {
 				c.end(fmt.Errorf("writing to guestd: %w", err))
 				return
 			}

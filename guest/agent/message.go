@@ -19,6 +19,7 @@ const (
 	kindHello  // Hello; the first frame
 	kindEvent  // Event
 	kindFailed // a sentence; also the answer to machine
+	kindCredit // u64: how many bytes guestd has read, see pacer
 
 	// host → guest
 	kindMachine  // Machine, cut into frames → ready or failed
@@ -30,11 +31,12 @@ const (
 	kindResize   // u8 number, u16 columns, u16 rows → done
 	kindShutdown // bool reboot → done, and then the guest ends
 	kindPing     // → done
+	kindSync     // u64: how many bytes the host has sent → credit
 
 	// answers
 	kindReady  // Ready
 	kindOutput // u8 stream, bytes
-	kindExit   // u32 code, bool cut, string why it could not be waited for
+	kindExit   // u32 code, bool cut
 	kindInfo   // u32 mode
 	kindDone   // nothing
 	kindError  // a sentence

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"sync"
@@ -41,8 +42,9 @@ var (
 // Server is the guest's end of the line. Serve runs it; Event and Fail may be
 // called from any goroutine.
 type Server struct {
-	sys System
-	in  frameReader
+	sys   System
+	in    frameReader
+	tally tally // what in reads from
 
 	wmu sync.Mutex
 	out io.Writer
@@ -62,7 +64,12 @@ type Server struct {
 
 // NewServer makes the guest's end of a line. It starts nothing.
 func NewServer(rw io.ReadWriter, sys System) *Server {
-	return &Server{sys: sys, in: frameReader{src: rw}, out: rw}
+	s := &Server{sys: sys, out: rw}
+	s.tally = tally{r: rw, say: func(total uint64) error {
+		return s.send(kindCredit, 0, false, binary.BigEndian.AppendUint64(nil, total))
+	}}
+	s.in.src = &s.tally
+	return s
 }
 
 // Hello says that guestd is there. It is to be called before Serve.
@@ -117,6 +124,8 @@ func (s *Server) handle(f frame) error {
 	switch f.kind {
 	case kindPing:
 		return s.done(f.id)
+	case kindSync:
+		return s.tally.sync(f.body, s.in.w-s.in.r)
 	case kindMachine:
 		return s.configure(f)
 	case kindData:

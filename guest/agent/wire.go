@@ -86,9 +86,6 @@ func (d *decoder) bool() bool {
 	return v == 1
 }
 
-// rest takes what is left. It aliases the body.
-func (d *decoder) rest() []byte { return d.take(len(d.b)) }
-
 // bytes copies, since a body is valid only until the next frame.
 func (d *decoder) bytes() []byte {
 	b := d.take(int(d.u32()))

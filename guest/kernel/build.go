@@ -158,7 +158,7 @@ func buildOwn(ctx context.Context, o Options, stage *build.Stage, progress build
 		Seccomp: true,
 		// Without it each guest spends 70 ms on measuring its delay loop. The
 		// figure is a fast CPU's: on a slower one delays grow, never shrink.
-		Args:  []string{"lpj=10000000"},
+		Args:  bootArgs(),
 		Built: time.Now().UTC().Truncate(time.Second),
 	}
 	dir, err := stage.Folder(name)

@@ -72,7 +72,7 @@ func buildStock(ctx context.Context, o Options, stage *build.Stage, progress bui
 		Package: strings.ReplaceAll(strings.TrimSuffix(filepath.Base(deb), ".deb"), "_", " "),
 		Path:    "linux",
 		Modules: "modules.squashfs",
-		Args:    []string{"lpj=10000000"},
+		Args:    bootArgs(),
 		Built:   time.Now().UTC().Truncate(time.Second),
 	}
 	doc := filepath.Join(pack, "usr/share/doc", stockPackage)

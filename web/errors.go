@@ -79,8 +79,6 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		message = "Something went wrong on our side. Please try again in a moment."
 	case http.StatusRequestEntityTooLarge:
 		message = "That is more than this form takes."
-	case http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", "15")
 	}
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		if status == http.StatusUnauthorized {
@@ -108,10 +106,18 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 
 func writeBody(w http.ResponseWriter, kind string, status int, v any) {
 	w.Header().Set("Content-Type", kind)
+	retryAfter(w, status)
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	_ = enc.Encode(v) // the only error left is a client that has gone
+}
+
+// retryAfter says when to come back to who asks too often.
+func retryAfter(w http.ResponseWriter, status int) {
+	if status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "15") // seconds: a token and a bit
+	}
 }
 
 // maxBody bounds the body of a request; a lab's exec with its stdin is the largest.

@@ -38,17 +38,13 @@ func (s *Server) cards(ctx context.Context, a actor) (func(slug string) (labCard
 	if err != nil {
 		return nil, nil, err
 	}
-	running, err := s.racks.Running(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	runs := make(map[string]bool, len(running))
-	for _, id := range running {
-		runs[id] = true
-	}
+	runs := make(map[string]bool, len(records))
 	racks := make(map[string]string, len(records))
 	for _, rec := range records {
 		racks[rec.LabSlug] = rec.ID
+		if runs[rec.ID], err = s.racks.Runs(ctx, rec.ID); err != nil {
+			return nil, nil, err
+		}
 	}
 	return func(slug string) (labCard, bool) {
 		l, ok := s.bySlug[slug]

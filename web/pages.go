@@ -105,6 +105,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, v vi
 		return fmt.Errorf("rendering page %s: %w", v.Page, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	retryAfter(w, status)
 	w.WriteHeader(status)
 	_, _ = b.WriteTo(w) // the only error left is a client that has gone
 	return nil

@@ -126,7 +126,7 @@ func (s *Server) startRack(ctx context.Context, a actor, l *labs.Lab) (labs.Rack
 }
 
 func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.RackRecord) error {
-	running, err := s.runs(ctx, rec.ID)
+	running, err := s.racks.Runs(ctx, rec.ID)
 	if err != nil || running {
 		return err
 	}
@@ -182,15 +182,6 @@ func sentence(s string) string {
 		s += "."
 	}
 	return s
-}
-
-// runs says whether a rack runs.
-func (s *Server) runs(ctx context.Context, id string) (bool, error) {
-	ids, err := s.racks.Running(ctx)
-	if err != nil {
-		return false, fmt.Errorf("listing racks: %w", err)
-	}
-	return slices.Contains(ids, id), nil
 }
 
 // stopRack ends a rack's process; its disks stay. A rack that does not run is

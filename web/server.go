@@ -32,8 +32,9 @@ type Racks interface {
 	// Start brings a rack up and returns once its API answers; its nodes go on
 	// booting. A rack that runs already is left alone.
 	Start(ctx context.Context, spec rack.Spec) error
-	// Running lists the IDs of the racks that run.
+	// Running lists the IDs of all racks that run.
 	Running(ctx context.Context) ([]string, error)
+	Runs(ctx context.Context, id string) (bool, error)
 	State(ctx context.Context, id string) (*rack.State, error)
 	Do(ctx context.Context, id string, op rack.Op) error
 	Exec(ctx context.Context, id, node string, req rack.ExecRequest) (*rack.ExecResult, error)

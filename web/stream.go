@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"sync"
@@ -201,7 +202,11 @@ func (p *pump) copy(dst, src *websocket.Conn, limit int64) error {
 // end has set.
 func (p *pump) drain() {
 	for {
-		if _, _, err := p.down.NextReader(); err != nil {
+		_, _, err := p.down.NextReader()
+		if errors.Is(err, websocket.ErrReadLimit) {
+			_, _ = io.Copy(io.Discard, p.down.NetConn())
+		}
+		if err != nil {
 			return
 		}
 	}

@@ -3,7 +3,6 @@ package guest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -14,11 +13,14 @@ import (
 type BootError struct {
 	Reason  string // one sentence for a student
 	Console string // the last lines on console 0, as plain text
-	Err     error  // what was being done; never nil
+	Err     error  // what went wrong; never nil
 }
 
 func (e *BootError) Error() string {
-	s := e.Reason + " (" + e.Err.Error() + ")"
+	s := e.Reason
+	if why := e.Err.Error(); why != s && !strings.HasSuffix(why, ": "+s) {
+		s += " (" + why + ")"
+	}
 	if e.Console != "" {
 		s += "\nThe console's last lines:\n" + e.Console
 	}
@@ -36,14 +38,13 @@ func (g *Guest) Boot(ctx context.Context) (agent.Ready, error) {
 	defer cancel(nil)
 	stop := context.AfterFunc(g.life, func() { cancel(ErrEnded) })
 	defer stop()
-	doing := "waiting for guestd"
 	if _, err := g.agent.Hello(ctx); err != nil {
-		return agent.Ready{}, g.bootError(ctx, doing, err)
+		return agent.Ready{}, g.bootError(ctx, err)
 	}
 	g.log.Debug("guestd is up", "after", time.Since(g.began))
 	ready, err := g.agent.Configure(ctx, g.machine())
 	if err != nil {
-		return agent.Ready{}, g.bootError(ctx, "setting up the machine", err)
+		return agent.Ready{}, g.bootError(ctx, err)
 	}
 	g.log.Debug("guest is ready", "after", time.Since(g.began))
 	return ready, nil
@@ -67,11 +68,11 @@ func (g *Guest) machine() agent.Machine {
 	return m
 }
 
-func (g *Guest) bootError(ctx context.Context, doing string, err error) *BootError {
-	e := &BootError{Err: fmt.Errorf("%s: %w", doing, err)}
+func (g *Guest) bootError(ctx context.Context, err error) *BootError {
+	e := &BootError{Err: err}
 	var failed *agent.FailedError
 	if errors.As(err, &failed) {
-		e.Reason = fmt.Sprintf("The machine could not be set up: %s.", strings.TrimSuffix(failed.Reason, "."))
+		e.Reason = failed.Reason
 		e.Console = plainLines(g.Console(0).recent(), consoleLines)
 		return e
 	}

@@ -80,20 +80,24 @@ func commandLine(c *Config, v view) ([]string, error) {
 	w.file("", v.kernel)
 	w.add("mem=%dK", c.Memory>>10)
 	w.file("initrd=", v.initrd)
+	// Everything starts from the initrd. Without a root of its own the kernel
+	// would try the image when the initrd has no /init, and find a shell there.
+	w.add("root=none")
 	w.add("quiet")
 	// A guest that reboots ends: whoever started it decides what comes next.
 	w.add("noreboot")
 	w.file("uml_dir=", v.scratch)
 	w.add("umid=%s", umid)
 	w.socket("mconsole=notify:", v.notify)
+	// The lines that are not ours open the host's /dev/null when somebody in
+	// the guest opens them. In a jail there is none, so that they answer
+	// ENOENT; "none" would say it better, but complains about each at boot.
+	w.add("con=null")
+	w.add("ssl=null")
 	for i, fd := range v.lines {
 		w.add("con%d=fd:%d", i, fd)
 	}
 	w.add("ssl0=fd:%d", v.agent)
-	// The other consoles stay what the kernel was built with, null, which
-	// opens the host's /dev/null when somebody opens them: in a jail there is
-	// none, so that they answer ENOENT. Naming them "none" here would only
-	// make the kernel complain at every boot.
 	w.file("ubd0r=", v.image)
 	if v.disk != "" {
 		w.file("ubd1=", v.disk)

@@ -28,23 +28,23 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{
 			name: "bare",
-			want: "/linux mem=65536K initrd=/initrd quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
-				"con0=fd:3 con1=fd:4 ssl0=fd:5 ubd0r=/image seccomp=off lpj=5000000",
+			want: "/linux mem=65536K initrd=/initrd root=none quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
+				"con=null ssl=null con0=fd:3 con1=fd:4 ssl0=fd:5 ubd0r=/image seccomp=off lpj=5000000",
 		},
 		{
 			name:   "disk, modules and two interfaces, seccomp mode",
 			change: func(c *guest.Config) { c.Seccomp = true; c.NICs = nics("02:00:00:00:00:01", "02-00-00-00-00-0A") },
 			disk:   "/disk", modules: "/modules", nets: []string{"/net/0", "/net/1"},
-			want: "/linux mem=65536K initrd=/initrd quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
-				"con0=fd:3 con1=fd:4 ssl0=fd:5 ubd0r=/image ubd1=/disk ubd2r=/modules " +
+			want: "/linux mem=65536K initrd=/initrd root=none quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
+				"con=null ssl=null con0=fd:3 con1=fd:4 ssl0=fd:5 ubd0r=/image ubd1=/disk ubd2r=/modules " +
 				"vec0:transport=bess,mac=02:00:00:00:00:01,depth=64,dst=/net/0 " +
 				"vec1:transport=bess,mac=02:00:00:00:00:0a,depth=64,dst=/net/1 seccomp=on lpj=5000000",
 		},
 		{
 			name:   "a kernel that does not know seccomp= is not told of it",
 			change: func(c *guest.Config) { c.Kernel.Seccomp = false; c.Kernel.Args = nil },
-			want: "/linux mem=65536K initrd=/initrd quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
-				"con0=fd:3 con1=fd:4 ssl0=fd:5 ubd0r=/image",
+			want: "/linux mem=65536K initrd=/initrd root=none quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
+				"con=null ssl=null con0=fd:3 con1=fd:4 ssl0=fd:5 ubd0r=/image",
 		},
 	}
 	for _, tt := range tests {

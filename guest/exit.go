@@ -40,9 +40,9 @@ func exitOf(state *os.ProcessState, panicText string, asked bool, console, log [
 		e.Console = early
 	}
 	all := early + "\n" + words
-	if at := strings.LastIndex(all, "Kernel panic - not syncing: "); at >= 0 && !e.Panic && e.Signal != 0 {
+	if at := strings.LastIndex(early, panicMark); at >= 0 && !e.Panic {
 		e.Panic = true
-		panicText, _, _ = strings.Cut(all[at+len("Kernel panic - not syncing: "):], "\n")
+		panicText, _, _ = strings.Cut(early[at+len(panicMark):], "\n")
 	}
 	e.Reason = e.sentence(plainLines([]byte(panicText), 1), all)
 	return e
@@ -53,7 +53,7 @@ func (e *Exit) sentence(panicText, words string) string {
 	switch {
 	case has("Too few physical memory!"), has("Initramfs unpacking failed: write error"),
 		has("System is deadlocked on memory"),
-		e.Panic && strings.Contains(panicText, "emory"):
+		e.Panic && strings.Contains(panicText, "emory"), e.Panic && strings.Contains(panicText, "Failed to allocate"):
 		return "The machine has too little memory to start: give it more in the lab file."
 	case e.Panic && has("No working init found"), e.Panic && has("Unable to mount root fs"):
 		return "The machine's kernel found nothing to start: its initrd is broken."

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -137,7 +138,7 @@ func (g *Guest) watch(stdout *os.File) {
 	var early tail
 	var panicText string
 	var helpers sync.WaitGroup
-	helpers.Go(func() { listenLog(stdout, &early) })
+	helpers.Go(func() { g.listenLog(stdout, &early) })
 	helpers.Go(func() { panicText = g.listen() })
 
 	state, err := g.jail.wait()
@@ -175,17 +176,28 @@ func (g *Guest) watch(stdout *os.File) {
 	g.end(ErrEnded)
 }
 
-// listenLog remembers the last of what the kernel's process printed. It takes
-// at most 4 KiB a millisecond, so that a guest that prints without end costs
-// the host nothing much.
-func listenLog(r *os.File, t *tail) {
+// panicMark is how every kernel begins its last words.
+const panicMark = "Kernel panic - not syncing: "
+
+// listenLog remembers the last of what the kernel's process printed: all that
+// it has to say before its console is up. It takes at most 4 KiB a
+// millisecond, so that a guest that prints without end costs little.
+func (g *Guest) listenLog(r *os.File, t *tail) {
 	defer r.Close()
 	buf := make([]byte, 4096)
+	dying := false
 	for {
 		n, err := r.Read(buf)
 		t.write(buf[:n])
 		if err != nil {
 			return
+		}
+		if !dying && bytes.Contains(t.bytes(), []byte(panicMark)) {
+			// It panicked before it could notify. See listen; the pause lets it
+			// finish its sentence.
+			dying = true
+			time.Sleep(20 * time.Millisecond)
+			_ = g.jail.process.Kill()
 		}
 		if n == len(buf) {
 			time.Sleep(time.Millisecond)

@@ -30,13 +30,21 @@ type Mirror struct {
 
 // System reads the mirror from the machine's own apt configuration.
 func System(ctx context.Context) (Mirror, error) {
-	targets, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
+	const format = "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)"
+	targets, err := output(ctx, "apt-get", "indextargets", "--format", format, "Created-By: Packages")
 	if err != nil {
 		return Mirror{}, fmt.Errorf("asking apt for its sources: %w", err)
 	}
 	m, err := parseTargets(targets)
 	if err != nil {
-		return Mirror{}, err
+		// Before the first "apt-get update" apt tells of its sources only this way.
+		targets, err = output(ctx, "apt-get", "indextargets", "--no-release-info", "--format", format, "Created-By: Packages")
+		if err != nil {
+			return Mirror{}, fmt.Errorf("asking apt for its sources: %w", err)
+		}
+		if m, err = parseTargets(targets); err != nil {
+			return Mirror{}, err
+		}
 	}
 	settings, err := output(ctx, "apt-config", "dump", "Acquire")
 	if err != nil {
@@ -46,29 +54,29 @@ func System(ctx context.Context) (Mirror, error) {
 	return m, nil
 }
 
-// parseTargets picks the archives out of lines of URI, suite and component. Of
-// several mirrors the first named serves, as with apt. Third parties' archives
-// lie beside Debian's in the list; what tells them apart without a network is
-// the name of a Debian release.
+// parseTargets picks the archives out of lines of URI, suite, component and
+// origin. Of several mirrors the first named serves, as with apt. Third parties'
+// archives lie beside Debian's in the list. What tells them apart is the origin
+// in the signed Release file; where apt has not read that yet it writes
+// "$(ORIGIN)", and the names have to do.
 func parseTargets(lines []byte) (Mirror, error) {
 	var m Mirror
 	for sc := bufio.NewScanner(bytes.NewReader(lines)); sc.Scan(); {
 		f := strings.Fields(sc.Text())
-		if len(f) != 3 || f[2] != "main" || strings.HasPrefix(f[0], "cdrom:") {
+		if len(f) < 4 || f[2] != "main" || strings.HasPrefix(f[0], "cdrom:") {
 			continue
 		}
+		uri, origin := f[0], strings.Join(f[3:], " ")
 		release, rest, _ := strings.Cut(f[1], "-")
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
-			rest = rest[:i]
-		}
+		rest, _, _ = strings.Cut(rest, "/")
 		switch {
-		case !debianRelease[release]:
+		case origin != "Debian" && (origin != "$(ORIGIN)" || !looksLikeDebian(uri, release)):
 		case rest == "security":
 			if m.Security == "" {
-				m.Security = f[0]
+				m.Security = uri
 			}
 		case m.Archive == "":
-			m.Archive = f[0]
+			m.Archive = uri
 		}
 	}
 	if m.Archive == "" {
@@ -77,9 +85,14 @@ func parseTargets(lines []byte) (Mirror, error) {
 	return m, nil
 }
 
-var debianRelease = map[string]bool{
-	"bookworm": true, "trixie": true, "forky": true, "duke": true, "sid": true,
-	"oldstable": true, "stable": true, "testing": true, "unstable": true,
+// looksLikeDebian goes by names, since third parties have suites called stable
+// and bookworm as well.
+func looksLikeDebian(uri, release string) bool {
+	switch release {
+	case "bookworm", "trixie", "forky", "duke", "sid", "oldstable", "stable", "testing", "unstable":
+		return strings.Contains(uri, "/debian")
+	}
+	return false
 }
 
 // Source is a line of sources.list.

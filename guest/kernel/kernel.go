@@ -39,8 +39,9 @@ type Kernel struct {
 	Dir     string    `json:"-"`
 }
 
-// bootArgs returns words for every kernel's command line: a delay loop's length, so
-// that it need not be measured (99 ms of a boot), and no interfaces that the
+// bootArgs returns words for every kernel's command line: a delay loop's length,
+// so that it need not be measured (99 ms of a boot; the figure is a fast CPU's,
+// so that delays on another grow and never shrink), and no interfaces that the
 // student did not make: without them "ip link" begins with tunl0, gre0, sit0,
 // bond0, dummy0, ifb0 and teql0.
 func bootArgs() []string {

@@ -1,0 +1,6 @@
+package apt
+
+var (
+	ParseTargets = parseTargets
+	ParseMadison = parseMadison
+)

@@ -131,6 +131,29 @@ function layFlat(boxes: Box[]): void {
   if (first.y > 1) for (const b of boxes) b.y = -b.y;
 }
 
+/** The factor by which places are pulled apart or together on each axis. */
+export interface Spread {
+  x: number;
+  y: number;
+}
+
+// Closer than this, labels run into boxes; wider looks lost.
+const SPREAD = { x: { least: 0.72, most: 1.25 }, y: { least: 0.55, most: 1.25 } };
+
+/** How to spread a drawing over a width and height, boxes and letters keeping their size. */
+export function spread(boxes: Box[], width: number, height: number): Spread {
+  const axis = (at: (b: Box) => number, room: number, box: number, limit: { least: number; most: number }) => {
+    const all = boxes.map(at);
+    const span = Math.max(...all) - Math.min(...all);
+    if (!(span > 0) || !(room > box)) return 1;
+    return Math.min(limit.most, Math.max(limit.least, (room - box) / span));
+  };
+  return {
+    x: axis((b) => b.x, width, NODE.width, SPREAD.x),
+    y: axis((b) => b.y, height, NODE.height + 30, SPREAD.y),
+  };
+}
+
 export interface Point {
   x: number;
   y: number;

@@ -8,11 +8,14 @@ import { load, save } from "./store.ts";
 
 export interface GuideOptions {
   slug: string;
+  title: string; // what the page says already
   readonly: boolean;
   type: (node: string, text: string) => void;
 }
 
 export function startGuide(guide: HTMLElement, o: GuideOptions): void {
+  const first = guide.firstElementChild;
+  if (first && /^H[1-3]$/.test(first.tagName) && first.textContent?.trim() === o.title) first.classList.add("visually-hidden");
   for (const pre of guide.querySelectorAll<HTMLPreElement>("pre")) dress(pre, o);
   remember(guide, o.slug);
 }

@@ -51,8 +51,9 @@ class LabPage {
   constructor() {
     const guide = need("guide");
     const topologyRoot = need("topology");
+    const title = document.getElementById("lab-title")?.textContent ?? "Lab";
     this.toolbar = new Toolbar({
-      title: document.getElementById("lab-title")?.textContent ?? "Lab",
+      title,
       viewing: this.viewing ? (document.getElementById("viewing")?.textContent ?? "You look on.") : null,
       reset: () => void this.reset(),
       stop: () => void this.stop(),
@@ -74,6 +75,7 @@ class LabPage {
     });
     startGuide(guide, {
       slug: this.slug,
+      title,
       readonly: this.viewing,
       type: (node, text) => {
         this.frame?.leaveGuide();

@@ -48,6 +48,7 @@ export class Pane implements Screen {
   private foreign = false; // another client set the size
   private fitTimer: ReturnType<typeof setTimeout> | undefined;
   private resizeTimer: ReturnType<typeof setTimeout> | undefined;
+  private pressed: KeyboardEvent | null = null;
   private opened = false;
   private gone = false;
 
@@ -59,8 +60,8 @@ export class Pane implements Screen {
     this.term = new Terminal({
       allowProposedApi: true, // for the widths of Unicode 11
       scrollback: SCROLLBACK,
-      fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"),
-      fontSize: settings.fontSize,
+      fontFamily: fontFamily(),
+      fontSize: snapped(settings.fontSize),
       screenReaderMode: settings.screenReader,
       theme: terminalTheme(isDark()),
       minimumContrastRatio: 4.5,
@@ -151,7 +152,7 @@ export class Pane implements Screen {
 
   restyle(): void {
     this.term.options.theme = terminalTheme(isDark());
-    this.term.options.fontSize = settings.fontSize;
+    this.term.options.fontSize = snapped(settings.fontSize);
     this.term.options.screenReaderMode = settings.screenReader;
     this.fitSoon();
   }
@@ -238,6 +239,10 @@ export class Pane implements Screen {
   }
 
   private onKey(e: KeyboardEvent): boolean {
+    // Whatever drives a browser from outside may send a key's character though
+    // the key itself was taken already; a keyboard never does.
+    if (e.type === "keydown") this.pressed = e;
+    else if (e.type === "keypress" && this.pressed?.defaultPrevented) return false;
     if (e.type !== "keydown" || !e.ctrlKey || !e.shiftKey || e.altKey || e.metaKey) return true;
     if (e.code === "KeyC") {
       e.preventDefault();
@@ -310,6 +315,24 @@ export class Pane implements Screen {
       addon.dispose();
     }
   }
+}
+
+function fontFamily(): string {
+  return getComputedStyle(document.documentElement).getPropertyValue("--mono").trim();
+}
+
+/**
+ * The size nearest to the one wished for at which a character is a whole number
+ * of pixels wide. Between those the GPU's cells are cut to the pixel below, up
+ * to a tenth narrower than the type wants to be.
+ */
+function snapped(size: number): number {
+  const c = document.createElement("canvas").getContext("2d");
+  if (!c) return size;
+  c.font = `100px ${fontFamily()}`;
+  const width = c.measureText("0").width / 100; // of one character, in units of the size
+  if (!(width > 0.3 && width < 1)) return size;
+  return (Math.round(size * width) + 0.01) / width;
 }
 
 /** Links in a terminal come from a guest: they open only on purpose, and learn nothing of this page. */

@@ -4,7 +4,7 @@
 
 import { menu, type MenuItem } from "./dialog.ts";
 import { attr, h, s, text } from "./dom.ts";
-import { graph, leave, NODE, offsets, SEGMENT, signature, type Box, type Cable, type End, type Point } from "./graph.ts";
+import { graph, leave, NODE, offsets, SEGMENT, signature, spread, type Box, type Cable, type End, type Graph, type Point, type Spread } from "./graph.ts";
 import { icon } from "./icons.ts";
 import { topologyList } from "./list.ts";
 import { interfaceItems, nodeItems, portWords } from "./actions.ts";
@@ -37,6 +37,8 @@ export class Topology {
   private readonly list = h("div", { class: "topology-list", hidden: true });
   private readonly toggle: HTMLButtonElement;
   private drawn = "";
+  private graph: Graph = { boxes: [], cables: [] };
+  private spread: Spread = { x: 1, y: 1 };
   private size = { width: 0, height: 0 };
   private svg: SVGSVGElement | null = null;
   private plates = new Map<string, SVGGElement>();
@@ -58,7 +60,8 @@ export class Topology {
     const sig = signature(st);
     if (sig !== this.drawn) {
       this.drawn = sig;
-      this.draw(st);
+      this.graph = graph(st);
+      this.draw();
     }
     this.colour(st);
     if (!this.list.hidden) topologyList(this.list, st, this.options);
@@ -77,9 +80,12 @@ export class Topology {
 
   // ---- Drawing ----
 
-  private draw(st: State): void {
-    const g = graph(st);
+  private draw(): void {
+    this.spread = this.wanted();
+    const { x, y } = this.spread;
+    const g = { cables: this.graph.cables, boxes: this.graph.boxes.map((b) => ({ ...b, x: b.x * x, y: b.y * y })) };
     const boxes = new Map(g.boxes.map((b) => [b.id, b]));
+    const focused = this.focusMark();
     for (const e of this.ends) clearTimeout(e.timer);
     this.ends = [];
     this.plates.clear();
@@ -100,7 +106,21 @@ export class Topology {
     const b = extent(this.svg);
     this.size = { width: b.width + 2 * MARGIN, height: b.height + 2 * MARGIN };
     attr(this.svg, "viewBox", `${b.x - MARGIN} ${b.y - MARGIN} ${this.size.width} ${this.size.height}`);
-    this.fit();
+    if (focused) this.svg.querySelector<SVGElement>(focused)?.focus();
+    this.scale();
+  }
+
+  private wanted(): Spread {
+    if (this.stage.clientWidth === 0) return this.spread;
+    return spread(this.graph.boxes, this.stage.clientWidth - 2 * MARGIN, this.stage.clientHeight - 2 * MARGIN);
+  }
+
+  /** A selector for what has the focus, to give it back after a new drawing. */
+  private focusMark(): string | null {
+    const e = document.activeElement;
+    if (!(e instanceof SVGElement) || !this.stage.contains(e)) return null;
+    const name = ["data-node", "data-menu", "data-port"].find((n) => e.hasAttribute(n));
+    return name ? `[${name}="${CSS.escape(e.getAttribute(name)!)}"]` : null;
   }
 
   private drawNode(b: Box): SVGGElement {
@@ -262,8 +282,20 @@ export class Topology {
 
   // ---- Sizes and menus ----
 
-  /** As large as fits, within what is readable; what does not fit scrolls. */
+  /** The pane has another size: places move apart or together with it, in steps that the eye can follow. */
   private fit(): void {
+    const w = this.wanted();
+    const far = (a: number, b: number) => Math.abs(a - b) > 0.03;
+    if (this.svg && (far(w.x, this.spread.x) || far(w.y, this.spread.y))) {
+      this.draw();
+      if (this.state) this.colour(this.state);
+    } else {
+      this.scale();
+    }
+  }
+
+  /** As large as fits, within what is readable; what does not fit scrolls. */
+  private scale(): void {
     if (!this.svg || this.stage.clientWidth === 0) return;
     const fits = Math.min(this.stage.clientWidth / this.size.width, this.stage.clientHeight / this.size.height);
     const scale = Math.min(SCALE.most, Math.max(SCALE.least, fits));

@@ -93,6 +93,7 @@ func (g *guest) finish() {
 	for _, err := range mountRest(g.machine) {
 		g.warnings = append(g.warnings, err.Error())
 	}
+	g.warn("completing /proc/cpuinfo", endCPUInfo())
 	g.warn("preparing for reboot and poweroff", g.listenPower())
 	// Out of the way of a curious student; we keep it open.
 	g.warn("hiding the host's line", syscall.Unlink("/dev/ttyS0"))

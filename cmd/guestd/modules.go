@@ -2,25 +2,29 @@ package main
 
 import (
 	"os"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// insertModules loads the modules that dir/order lists, one file name a line,
-// for kernels that need them to mount the root. Without that file there are
-// none. They are removed afterwards, to give their memory back.
+// insertModules loads the modules in dir in the order of their names, for
+// kernels that need some to mount the root. They are removed afterwards, to
+// give their memory back. Without that folder there are none.
 func insertModules(dir string) error {
-	order, err := os.ReadFile(dir + "/order")
-	if os.IsNotExist(err) {
-		return nil
+	fd, err := syscall.Open(dir, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err == syscall.ENOENT {
+		return nil // the usual case, for one system call
 	}
+	if err != nil {
+		return wrap("opening "+dir, err)
+	}
+	syscall.Close(fd)
+	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
 		return err
 	}
-	for name := range strings.FieldsSeq(string(order)) {
-		path := dir + "/" + name
+	for _, e := range entries {
+		path := dir + "/" + e.Name()
 		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 		if err != nil {
 			return wrap("opening "+path, err)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"os"
 	"syscall"
 
 	"github.com/patchbay/patchbay/guest/agent"
@@ -150,4 +152,28 @@ func devLinks() error {
 		}
 	}
 	return nil
+}
+
+// endCPUInfo ends /proc/cpuinfo with an empty line, as every kernel but UML's
+// does: without one ps -ef and top stop with "Unable to get system boot time".
+// The line that names the host's kernel is left out.
+func endCPUInfo() error {
+	const proc, ours = "/proc/cpuinfo", "/run/cpuinfo"
+	text, err := os.ReadFile(proc)
+	if err != nil {
+		return err
+	}
+	if bytes.HasSuffix(text, []byte("\n\n")) {
+		return nil
+	}
+	var b []byte
+	for line := range bytes.Lines(text) {
+		if !bytes.HasPrefix(line, []byte("host")) {
+			b = append(b, line...)
+		}
+	}
+	if err := writeFile(ours, 0o444, append(b, '\n')); err != nil {
+		return err
+	}
+	return wrap("covering "+proc, syscall.Mount(ours, proc, "", syscall.MS_BIND, ""))
 }

@@ -142,7 +142,7 @@ func (s *Server) coursePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d := courseData{Course: c}
 	if c.JoinCode != "" {
-		d.JoinURL = s.publicURL(r) + "/join?code=" + c.JoinCode
+		d.JoinURL = s.publicURL(r) + "/join"
 	}
 	have, err := s.store.CourseLabs(ctx, c.ID)
 	if err != nil {

@@ -28,10 +28,12 @@ func (s *Server) routes() (http.Handler, error) {
 
 	root := chi.NewRouter()
 	root.Use(s.logged, s.headers, crossOrigin.Handler)
-	root.NotFound(s.handle(func(http.ResponseWriter, *http.Request) error {
+	// These two run without the middlewares of any group, and their pages have a bar, too.
+	withBar := func(h handler) http.HandlerFunc { return s.readSession(s.identify(s.handle(h))).ServeHTTP }
+	root.NotFound(withBar(func(http.ResponseWriter, *http.Request) error {
 		return labs.Errorf(labs.NotFound, "There is no page at this address. It may have been moved, or mistyped.")
 	}))
-	root.MethodNotAllowed(s.handle(func(_ http.ResponseWriter, r *http.Request) error {
+	root.MethodNotAllowed(withBar(func(_ http.ResponseWriter, r *http.Request) error {
 		return labs.Errorf(methodNotAllowed, "%s does not work at this address.", r.Method)
 	}))
 	root.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })

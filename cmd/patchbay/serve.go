@@ -41,6 +41,12 @@ func (c *serveCmd) Run(ctx context.Context, f *Folders) (err error) {
 		return err
 	}
 	log := c.logger()
+	// First of all: another server that has the port may have the database, too.
+	ln, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return listenError(c.Listen, err)
+	}
+	defer ln.Close() // a second time, after Serve; that does no harm
 	db, err := f.openDatabase(ctx)
 	if err != nil {
 		return err
@@ -50,11 +56,6 @@ func (c *serveCmd) Run(ctx context.Context, f *Folders) (err error) {
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return listenError(c.Listen, err)
-	}
-	defer ln.Close() // a second time, after Serve; that does no harm
 
 	racks := localRacks{&spawn.Local{State: f.State, Cache: f.Cache}}
 	handler, err := web.New(web.Config{

@@ -1,16 +1,21 @@
 package rack_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/patchbay/patchbay/guest/image"
 	"github.com/patchbay/patchbay/guest/kernel"
@@ -18,7 +23,15 @@ import (
 	"github.com/patchbay/patchbay/labs/rack"
 )
 
+// serveEnv makes this program the rack of a folder, for tests that kill it.
+const serveEnv = "PATCHBAY_TEST_SERVE"
+
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveEnv); dir != "" {
+		err := rack.Serve(context.Background(), rack.Options{Dir: dir}, func() { fmt.Println("ready") })
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if dir := scratch.dir; dir != "" {
 		os.RemoveAll(dir)
@@ -366,4 +379,110 @@ func TestRealRoutedLine(t *testing.T) {
 	if out := b.must(t, "pc1", "traceroute", "-n", "-w1", "10.0.3.9"); !strings.Contains(out, "10.0.2.2") {
 		t.Errorf("the way is %s", out)
 	}
+}
+
+func TestRealKilledRackLeavesNothing(t *testing.T) {
+	cache, dir := realCache(t), t.TempDir()
+	spec := &rack.Spec{ID: "real", Topology: twoHosts(), Cache: cache}
+	if err := rack.WriteSpec(dir, spec); err != nil {
+		t.Fatal(err)
+	}
+	memory := sharedMemory(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serveEnv+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(out, make([]byte, len("ready"))); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{dir: dir}
+	if b.client, err = rack.Dial(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	s := b.stream(t, rack.Owner)
+	settled(t, s)
+	b.must(t, "pc1", "sh", "-c", "echo mine > /root/work; sync")
+	pids := descendants(t, cmd.Process.Pid)
+	if len(pids) < 2 {
+		t.Fatalf("the rack has the children %v", pids)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("a killed process ended well")
+	}
+	b.client.Close()
+	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return unix.Kill(pid, 0) != nil })
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("of the processes %v there are left %v", pids, left)
+		}
+	}
+	if locked, err := rack.Locked(dir); err != nil || locked {
+		t.Errorf("the lock: %v, %v", locked, err)
+	}
+	sockets, err := os.ReadFile("/proc/net/unix")
+	if err != nil || strings.Contains(string(sockets), dir) {
+		t.Errorf("a socket of the rack is open: %v", err)
+	}
+	if now := sharedMemory(t); !slices.Equal(now, memory) {
+		t.Errorf("shared memory: %v, before %v", now, memory)
+	}
+	// And on with the same disks.
+	again := serveAt(t, dir, nil)
+	t.Cleanup(func() { again.end(t) })
+	settled(t, again.stream(t, rack.Owner))
+	if out := again.must(t, "pc1", "cat", "/root/work"); out != "mine\n" {
+		t.Errorf("the work: %q", out)
+	}
+}
+
+// sharedMemory lists the memory files that guests might leave behind.
+func sharedMemory(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, pattern := range []string{"/dev/shm/vm_file*", "/tmp/vm_file*"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, found...)
+	}
+	return names
+}
+
+// descendants are the processes below one.
+func descendants(t *testing.T, of int) []int {
+	t.Helper()
+	children := map[int][]int{}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		var pid, parent int
+		var state string
+		fmt.Sscan(string(data), &pid)
+		fmt.Sscan(string(data[strings.LastIndexByte(string(data), ')')+1:]), &state, &parent)
+		children[parent] = append(children[parent], pid)
+	}
+	all := slices.Clone(children[of])
+	for i := 0; i < len(all); i++ {
+		all = append(all, children[all[i]]...)
+	}
+	return all
 }

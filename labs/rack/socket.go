@@ -130,3 +130,21 @@ func PID(ctx context.Context, dir string) (int, error) {
 	}
 	return int(cred.Pid), nil
 }
+
+// Leftovers lists the sockets in a rack's folder. While no process runs the
+// rack they are a killed one's, and may go.
+func Leftovers(dir string) ([]string, error) {
+	var left []string
+	for _, pattern := range []string{sockFile, "nodes/*/net/*"} {
+		paths, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, fmt.Errorf("looking for sockets: %w", err)
+		}
+		for _, p := range paths {
+			if fi, err := os.Lstat(p); err == nil && fi.Mode().Type() == fs.ModeSocket {
+				left = append(left, p)
+			}
+		}
+	}
+	return left, nil
+}

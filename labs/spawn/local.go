@@ -23,7 +23,7 @@ import (
 var ErrNotFound = errors.New("there is no such rack")
 
 const (
-	endTimeout  = 20 * time.Second // for a rack to stop all its guests; then it is killed
+	endTimeout  = 20 * time.Second // a rack gives its guests 8 s
 	goneTimeout = 5 * time.Second  // for a killed process to be gone
 	lockPoll    = 5 * time.Millisecond
 )
@@ -35,6 +35,10 @@ type Local struct {
 	State      string // racks lie in State/racks
 	Cache      string // of kernels and images, for racks that name none
 	Executable string // patchbay; empty means the running program
+
+	// EndTimeout is how long a rack has to stop all its guests, before it is
+	// killed; 0 means 20 s.
+	EndTimeout time.Duration
 }
 
 // Info is a rack as its folder shows it.
@@ -106,22 +110,33 @@ func (l *Local) turnFile(id string) string { return filepath.Join(l.State, "rack
 // closed. It lies beside the rack's folder, since that may be removed.
 func (l *Local) turn(ctx context.Context, id string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(l.turnFile(id), os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("waiting for its turn: %w", err)
-		}
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil && l.current(f, id) {
+		f, err := l.tryTurn(id)
+		if err == nil {
 			return f, nil
 		}
-		f.Close()
-		if err == nil || errors.Is(err, unix.EWOULDBLOCK) {
+		if errors.Is(err, unix.EWOULDBLOCK) {
 			err = pause(ctx)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("waiting for its turn: %w", err)
 		}
 	}
+}
+
+// tryTurn is turn without waiting: it fails with EWOULDBLOCK.
+func (l *Local) tryTurn(id string) (*os.File, error) {
+	f, err := os.OpenFile(l.turnFile(id), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil && !l.current(f, id) {
+		err = unix.EWOULDBLOCK
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // current says that the file whose lock was taken is still the one of that
@@ -165,7 +180,32 @@ func (l *Local) Find(_ context.Context, id string) (*Info, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rack %q: %w", id, err)
 	}
-	return &Info{Spec: spec, Dir: dir, Running: !free(dir)}, nil
+	info := &Info{Spec: spec, Dir: dir, Running: !free(dir)}
+	if !info.Running {
+		l.sweep(id)
+	}
+	return info, nil
+}
+
+// sweep removes the sockets that a rack leaves behind when it is killed. It
+// does nothing while somebody starts or removes the rack.
+func (l *Local) sweep(id string) {
+	dir := l.Dir(id)
+	left, err := rack.Leftovers(dir)
+	if err != nil || len(left) == 0 {
+		return
+	}
+	turn, err := l.tryTurn(id)
+	if err != nil {
+		return
+	}
+	defer turn.Close()
+	if !free(dir) {
+		return
+	}
+	for _, path := range left {
+		_ = os.Remove(path) // the next start does it otherwise
+	}
 }
 
 // List returns every rack, by id. A folder that cannot be read is passed over
@@ -214,7 +254,11 @@ func (l *Local) Stop(ctx context.Context, id string) error {
 }
 
 func (l *Local) end(ctx context.Context, dir string) error {
-	soon, cancel := context.WithTimeout(ctx, endTimeout)
+	patience := l.EndTimeout
+	if patience == 0 {
+		patience = endTimeout
+	}
+	soon, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err := rack.Dial(soon, dir)
 	if err == nil {

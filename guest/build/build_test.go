@@ -199,3 +199,26 @@ func TestWriteFile(t *testing.T) {
 		t.Errorf("the folder holds %v, want the file alone", entries)
 	}
 }
+
+func TestWriteNew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := build.WriteNew(path, []byte("one"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := build.WriteNew(path, []byte("two"), 0o600); err != nil {
+		t.Errorf("the second time: %v", err)
+	}
+	got, err := os.ReadFile(path)
+	st, _ := os.Stat(path)
+	if err != nil || string(got) != "one" || !os.SameFile(first, st) {
+		t.Errorf("file holds %q (%v); want the first one untouched", got, err)
+	}
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	if len(entries) != 1 {
+		t.Errorf("the folder holds %v, want the file alone", entries)
+	}
+}

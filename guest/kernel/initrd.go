@@ -50,9 +50,8 @@ func Initrd(cache string, k Kernel, guestd string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("making the initrd: %w", err)
 	}
-	// Two racks may write it at once: each writes the same bytes and the later
-	// rename changes nothing.
-	if err := build.WriteFile(path, b.Bytes(), 0o644); err != nil {
+	// Several guests may write it at once: the first one's stays.
+	if err := build.WriteNew(path, b.Bytes(), 0o644); err != nil {
 		return "", fmt.Errorf("making the initrd: %w", err)
 	}
 	return path, nil

@@ -39,3 +39,6 @@ func ParseFrame(p []byte) (kind byte, channel uint16, position int64, data []byt
 	f, err := parseFrame(p)
 	return f.kind, f.channel, f.position, f.data, err
 }
+
+// Explain puts an error of a real guest's start into a sentence.
+func Explain(err error) error { return explain(err) }

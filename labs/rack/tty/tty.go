@@ -108,41 +108,43 @@ func Attach(ctx context.Context, stream *rack.Stream, node string, in, out *os.F
 
 // keys handles what was typed; it is over when the person leaves.
 func (s *session) keys(ctx context.Context, k []byte, more <-chan []byte) (outcome Outcome, over bool, err error) {
-	i := bytes.IndexByte(k, prefix)
-	if i < 0 {
-		_, err = s.term.Write(k)
-		return Detached, false, err
-	}
-	if i > 0 {
-		if _, err := s.term.Write(k[:i]); err != nil {
-			return Detached, false, err
+	for len(k) > 0 && !over && err == nil {
+		i := bytes.IndexByte(k, prefix)
+		if i < 0 {
+			i = len(k)
 		}
+		if i > 0 {
+			_, err = s.term.Write(k[:i])
+			k = k[i:]
+			continue
+		}
+		var v verb
+		var m *menu
+		v, m, k = s.menu(ctx, k[1:], more)
+		outcome, over, err = s.act(ctx, v, m)
 	}
-	first := k[i+1:]
-	s.gate.Lock()
-	m := newMenu(s.stream.State(), s.node, s.console)
-	io.WriteString(s.out, otherScreen)
-	v := s.ask(ctx, m, first, more)
-	same := v == back || v == literal
-	if !s.alt.other {
-		io.WriteString(s.out, mainScreen+"\x1b[?25h")
-	}
-	s.gate.Unlock()
-	if same && s.alt.other {
-		// A full-screen program had the screen that the menu took.
-		return Detached, false, s.reshow(ctx)
-	}
-	return s.act(ctx, v, m)
+	return outcome, over, err
 }
 
-// ask runs the menu until it yields a verb.
-func (s *session) ask(ctx context.Context, m *menu, first []byte, more <-chan []byte) verb {
+// menu shows the menu and returns what it was asked for, and what was typed
+// after that.
+func (s *session) menu(ctx context.Context, typed []byte, more <-chan []byte) (verb, *menu, []byte) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	m := newMenu(s.stream.State(), s.node, s.console)
+	io.WriteString(s.out, otherScreen)
+	defer func() {
+		if !s.alt.other {
+			io.WriteString(s.out, mainScreen+"\x1b[?25h")
+		}
+	}()
 	for {
-		if len(first) > 0 {
-			if v := m.key(string(first)); v != again {
-				return v
+		for len(typed) > 0 {
+			var k string
+			k, typed = firstKey(typed)
+			if v := m.key(k); v != again {
+				return v, m, typed
 			}
-			first = nil
 		}
 		rows := 24
 		if _, r, ok := s.size(); ok {
@@ -152,20 +154,37 @@ func (s *session) ask(ctx context.Context, m *menu, first []byte, more <-chan []
 		select {
 		case k, ok := <-more:
 			if !ok {
-				return detach
+				return detach, m, nil
 			}
-			first = k
+			typed = k
 		case <-s.stream.Done():
-			return back
+			return back, m, nil
 		case <-ctx.Done():
-			return back
+			return back, m, nil
 		}
 	}
+}
+
+// firstKey splits what was typed after its first key. An escape sequence is
+// one key; the escape key itself is one that nothing of a sequence follows.
+func firstKey(typed []byte) (key string, rest []byte) {
+	n := 1
+	if len(typed) >= 3 && typed[0] == 0x1b && (typed[1] == '[' || typed[1] == 'O') {
+		for n = 3; n < len(typed) && (typed[n-1] < 0x40 || typed[n-1] > 0x7e); n++ {
+		}
+	}
+	return string(typed[:n]), typed[n:]
 }
 
 // act does what the menu was asked for.
 func (s *session) act(ctx context.Context, v verb, m *menu) (outcome Outcome, over bool, err error) {
 	say := func(format string, args ...any) { fmt.Fprintf(s.out, "\r\n[patchbay] "+format+"\r\n", args...) }
+	if s.alt.other && (v == back || v == literal) {
+		// A full-screen program had the screen that the menu took.
+		if err := s.reshow(ctx); err != nil {
+			return Detached, false, err
+		}
+	}
 	switch v {
 	case literal:
 		_, err = s.term.Write([]byte{prefix})

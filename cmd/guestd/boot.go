@@ -55,7 +55,7 @@ func (g *guest) Configure(m agent.Machine) (agent.Ready, error) {
 		ts := unix.NsecToTimespec(m.TimeNanos)
 		g.warn("setting the clock", unix.ClockSettime(unix.CLOCK_REALTIME, &ts))
 	}
-	old, err := mountRoot(m)
+	old, err := g.mountRoot()
 	if err != nil {
 		g.complain(err.Error())
 		return agent.Ready{}, err
@@ -73,6 +73,11 @@ func (g *guest) Configure(m agent.Machine) (agent.Ready, error) {
 	g.warn("preparing /run", mountRun())
 	g.warn("preparing /dev", devLinks())
 	g.openConsoles()
+	for _, w := range g.warnings {
+		if w == diskFull && len(g.consoles) > 0 {
+			g.consoles[0].say(w)
+		}
+	}
 	services := enabledServices()
 	started := g.startup(services)
 	g.warn("starting a shell", g.OpenConsole(0))

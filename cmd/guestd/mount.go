@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"syscall"
 
@@ -29,6 +28,8 @@ func mkdir(path string, mode uint32) error {
 	return nil
 }
 
+const diskFull = "The machine's disk is full: remove something from it."
+
 func mountDev() error {
 	if err := mkdir("/dev", 0o755); err != nil {
 		return err
@@ -38,7 +39,8 @@ func mountDev() error {
 
 // mountRoot puts the disk over the image and makes that the root. It returns a
 // descriptor of the old root. Its errors are sentences for a student.
-func mountRoot(m agent.Machine) (int, error) {
+func (g *guest) mountRoot() (int, error) {
+	m := g.machine
 	for _, dir := range [...]string{imageDir, diskDir, rootDir} {
 		if err := mkdir(dir, 0o755); err != nil {
 			return -1, err
@@ -64,8 +66,12 @@ func mountRoot(m agent.Machine) (int, error) {
 		return -1, refusal("The machine's disk cannot be mounted (" + m.Disk.Path + ", " + m.Disk.Type + ": " + err.Error() +
 			"): it is damaged. Reset the machine to give it a fresh one.")
 	}
-	if err := overlay(); err != nil {
+	full, err := overlay(m.Fresh && m.Disk.Path != "")
+	if err != nil {
 		return -1, err
+	}
+	if full {
+		g.warnings = append(g.warnings, diskFull)
 	}
 	old, err := syscall.Open("/", syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -90,22 +96,45 @@ func mountRoot(m agent.Machine) (int, error) {
 	return old, nil
 }
 
-func overlay() error {
+// reserve is a file on the disk, beside the overlay's own folders, that is
+// given up when the disk is full: the kernel can then still make the overlay's
+// working folder, without which the root would be read-only and nothing on it
+// could be deleted.
+const (
+	reserve     = diskDir + "/reserve"
+	reserveSize = 256 << 10
+)
+
+// overlay lays the disk over the image. full says that there was no room on
+// the disk and the reserve is spent.
+func overlay(fresh bool) (full bool, err error) {
 	for _, dir := range [...]string{diskDir + "/upper", diskDir + "/work"} {
-		err := mkdir(dir, 0o755)
-		if errors.Is(err, syscall.ENOSPC) {
-			return refusal("The machine's disk is full. Reset the machine to give it a fresh one.")
+		if err := mkdir(dir, 0o755); err != nil {
+			return false, refusal("The machine's disk cannot be written to (" + err.Error() + "). Reset the machine to give it a fresh one.")
 		}
+	}
+	if fresh {
+		if fd, err := syscall.Open(reserve, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600); err == nil {
+			_ = syscall.Fallocate(fd, 0, 0, reserveSize) // without it a full disk is a lost one, and no worse
+			syscall.Close(fd)
+		}
+	}
+	for {
+		err := syscall.Mount("overlay", rootDir, "overlay", 0,
+			"lowerdir="+imageDir+",upperdir="+diskDir+"/upper,workdir="+diskDir+"/work")
 		if err != nil {
-			return refusal("The machine's disk cannot be written to (" + err.Error() + "). Reset the machine to give it a fresh one.")
+			return false, refusal("The machine's disk cannot be laid over its image (" + err.Error() + "). Reset the machine to give it a fresh one.")
 		}
+		// When it cannot make its working folder, the kernel mounts read-only.
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(rootDir, &st); err != nil || st.Flags&syscall.MS_RDONLY == 0 {
+			return full, nil
+		}
+		if err := syscall.Unmount(rootDir, 0); err != nil || syscall.Unlink(reserve) != nil {
+			return false, refusal("The machine's disk is full. Reset the machine to give it a fresh one.")
+		}
+		full = true
 	}
-	err := syscall.Mount("overlay", rootDir, "overlay", 0,
-		"lowerdir="+imageDir+",upperdir="+diskDir+"/upper,workdir="+diskDir+"/work")
-	if err != nil {
-		return refusal("The machine's disk cannot be laid over its image (" + err.Error() + "). Reset the machine to give it a fresh one.")
-	}
-	return nil
 }
 
 // mountRest mounts what Debian expects besides /dev and /proc.

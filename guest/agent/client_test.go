@@ -87,7 +87,7 @@ func (m *machine) Shutdown(reboot bool) {
 	}
 }
 
-// connect joins a Client with a Server on a machine, over a real socket, and
+// connect joins a Client with a Server on a machine, over a pipe, and
 // ends both with the test.
 func connect(t *testing.T, m *machine) (*agent.Client, *agent.Server) {
 	t.Helper()
@@ -192,7 +192,7 @@ func TestExec(t *testing.T) {
 		{"input that nobody reads", agent.Exec{Args: []string{"true"}, Stdin: big}, agent.ExecResult{}},
 		{"output beyond the limit", agent.Exec{Args: []string{"head", "-c", "1000000", "/dev/zero"}, Limit: 5},
 			agent.ExecResult{Stdout: make([]byte, 5), Cut: true}},
-		{"a daemon that keeps the pipes", agent.Exec{Args: []string{"sh", "-c", "sleep 1000 & echo left; echo $! >&3"}},
+		{"a daemon that keeps the pipes", agent.Exec{Args: []string{"sh", "-c", "sleep 2 & echo left; echo $! >&3"}},
 			agent.ExecResult{Code: 2, Stdout: []byte("left\n"), Stderr: []byte("sh: 1: 3: Bad file descriptor\n")}},
 		{"its own timeout", agent.Exec{Args: []string{"sleep", "1000"}, Timeout: 50 * time.Millisecond}, agent.ExecResult{Code: 137}},
 	} {

@@ -232,7 +232,9 @@ func newPackages(line string) int {
 
 // pack turns the archive into a squashfs image.
 func pack(ctx context.Context, r Recipe, tree, file string) error {
-	args := []string{"-no-progress", "-quiet"}
+	// The archive has no entry for the root itself, which would then be the
+	// caller's and open to everybody.
+	args := []string{"-no-progress", "-quiet", "-root-mode", "755", "-root-uid", "0", "-root-gid", "0"}
 	if r.Compression == "none" {
 		args = append(args, "-no-compression")
 	} else {

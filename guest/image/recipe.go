@@ -111,7 +111,7 @@ func ParseRecipe(file string, data []byte, beside fs.FS) (Recipe, error) {
 			_, err = fs.Stat(sub, ".")
 		}
 		if err != nil {
-			return Recipe{}, fmt.Errorf("%s: overlay: %w", file, err)
+			return Recipe{}, fmt.Errorf("%s: overlay %q: %w", file, r.Overlay, err)
 		}
 		r.files = sub
 	}

@@ -80,10 +80,11 @@ export function graph(s: State): Graph {
   return { boxes, cables };
 }
 
-const TICKS = 400; // d3's own cooling ends after 300
+const TICKS = 300;
 
 function arrange(boxes: Box[], cables: Cable[]): void {
   if (boxes.every((b) => b.fx != null)) return;
+  start(boxes, cables);
   const links = cables.map((c) => ({ source: c.from, target: c.to, long: c.b !== null }));
   const simulation = forceSimulation(boxes)
     .force(
@@ -94,8 +95,9 @@ function arrange(boxes: Box[], cables: Cable[]): void {
     )
     .force("charge", forceManyBody().strength(-1500))
     .force("collide", forceCollide<Box>((b) => (b.kind === "node" ? 90 : 55)))
-    .force("x", forceX(0).strength(0.03))
-    .force("y", forceY(0).strength(0.06))
+    .force("x", forceX(0).strength(0.012))
+    .force("y", forceY(0).strength(0.012))
+    .alpha(0.6) // from a start without crossings, little has to move
     .stop();
   simulation.tick(TICKS);
   if (boxes.some((b) => b.fx != null)) return;
@@ -104,6 +106,40 @@ function arrange(boxes: Box[], cables: Cable[]): void {
     b.x = Math.round(b.x);
     b.y = Math.round(b.y);
   }
+}
+
+/**
+ * Where forces begin: boxes stand in columns by their distance from one end of
+ * the lab, so that a chain comes out as a chain. From d3's own spiral it would
+ * come out as a knot.
+ */
+function start(boxes: Box[], cables: Cable[]): void {
+  const near = new Map<string, string[]>(boxes.map((b) => [b.id, []]));
+  for (const c of cables) {
+    near.get(c.from)?.push(c.to);
+    near.get(c.to)?.push(c.from);
+  }
+  const first = boxes[0]!.id;
+  const end = near.get(first)!.length > 1 ? [...distances(first, near)].at(-1)![0] : first;
+  const depths = distances(end, near);
+  const column: number[] = [];
+  for (const b of boxes) {
+    if (b.fx != null) continue;
+    const depth = depths.get(b.id) ?? 0; // an unconnected part starts on the left, too
+    column[depth] = (column[depth] ?? 0) + 1;
+    const nth = column[depth]!;
+    b.x = depth * 180;
+    b.y = (nth % 2 ? -1 : 1) * Math.floor(nth / 2) * 130;
+  }
+}
+
+/** How many cables away each box is, in the order of the distance. */
+function distances(from: string, near: Map<string, string[]>): Map<string, number> {
+  const out = new Map([[from, 0]]);
+  for (const [id, depth] of out) {
+    for (const n of near.get(id) ?? []) if (!out.has(n)) out.set(n, depth + 1);
+  }
+  return out;
 }
 
 /** Turns a free drawing so that its long side lies level and its first node comes first. */

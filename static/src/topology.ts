@@ -2,12 +2,13 @@
 // switches and hubs where several meet. It is drawn once per topology and
 // from then on only coloured. The list beside it says the same in words.
 
-import { menu, type MenuItem } from "./dialog.ts";
-import { attr, h, s, text } from "./dom.ts";
-import { graph, leave, NODE, offsets, SEGMENT, signature, spread, type Box, type Cable, type End, type Graph, type Point, type Spread } from "./graph.ts";
-import { icon } from "./icons.ts";
-import { topologyList } from "./list.ts";
 import { interfaceItems, nodeItems, portWords } from "./actions.ts";
+import { menu } from "./dialog.ts";
+import { attr, h, s, text } from "./dom.ts";
+import { graph, leave, NODE, offsets, SEGMENT, signature, spread, type Box, type End, type Graph, type Point, type Spread } from "./graph.ts";
+import { icon } from "./icons.ts";
+import { placeLabels, type Line, type Rect, type Wish } from "./labels.ts";
+import { topologyList } from "./list.ts";
 import type { InterfaceState, NodeState, Op, PortState, State } from "./protocol.ts";
 import { look } from "./status.ts";
 import { load, save } from "./store.ts";
@@ -93,14 +94,36 @@ export class Topology {
     const cables = s("g");
     const segments = s("g");
     const nodes = s("g");
+    const labels = s("g");
     const jacks = s("g");
     const beside = offsets(g.cables);
-    g.cables.forEach((c, i) => this.drawCable(c, boxes.get(c.from)!, boxes.get(c.to)!, beside[i]!, cables, jacks));
+    const lines = g.cables.map((c, i) => run(boxes.get(c.from)!, boxes.get(c.to)!, beside[i]!));
+    const wishes: Wish[] = [];
+    const writers: ((r: Rect) => void)[] = [];
+    const want = (w: Wish, write: (r: Rect) => void) => {
+      wishes.push(w);
+      writers.push(write);
+    };
+    g.cables.forEach((c, i) => {
+      const { a, b } = lines[i]!;
+      const middle = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+      this.drawEnd(c.a, a, c.b ? middle : b, b, [cables, labels, jacks], want);
+      if (c.b) this.drawEnd(c.b, b, middle, a, [cables, labels, jacks], want);
+    });
+    g.cables.forEach((c, i) => {
+      if (!c.b) return;
+      const { a, b } = lines[i]!;
+      const t = s("text", { class: "cable-name", "text-anchor": "middle" }, c.label);
+      labels.append(t);
+      const at = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+      want({ at, along: unit(a, b), width: c.label.length * 6.2, height: 14, middle: true }, (r) => put(t, r.x + r.width / 2, r.y + 11));
+    });
     for (const b of g.boxes) {
       if (b.kind === "node") nodes.append(this.drawNode(b));
       else segments.append(drawSegment(b));
     }
-    this.svg = s("svg", { class: "topology-svg", role: "group", "aria-label": "The lab's machines and cables" }, cables, segments, nodes, jacks);
+    placeLabels(wishes, g.boxes.map(footprint), lines).forEach((r, i) => writers[i]!(r));
+    this.svg = s("svg", { class: "topology-svg", role: "group", "aria-label": "The lab's machines and cables" }, cables, segments, nodes, labels, jacks);
     this.stage.replaceChildren(this.svg);
     if (g.boxes.length === 0) this.stage.replaceChildren(h("p", { class: "muted" }, "This lab has no machines."));
     const b = extent(this.svg);
@@ -169,40 +192,31 @@ export class Topology {
     return s("g", { transform: `translate(${b.x} ${b.y})` }, plate, more);
   }
 
-  private drawCable(c: Cable, from: Box, to: Box, beside: number, cables: SVGGElement, jacks: SVGGElement): void {
-    const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
-    const aside = { x: (-(to.y - from.y) / length) * beside, y: ((to.x - from.x) / length) * beside };
-    const shift = (p: Point) => ({ x: p.x + aside.x, y: p.y + aside.y });
-    const a = shift(leave(from, to));
-    const b = shift(leave(to, from));
-    const middle = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
-    if (c.b) {
-      this.drawEnd(c.a, a, middle, b, cables, jacks);
-      this.drawEnd(c.b, b, middle, a, cables, jacks);
-      const level = Math.abs(b.x - a.x) >= Math.abs(b.y - a.y);
-      jacks.append(
-        s("text", { class: "cable-name", x: middle.x + (level ? 0 : 8), y: middle.y + (level ? -6 : 4), "text-anchor": level ? "middle" : "start" }, c.label),
-      );
-    } else {
-      this.drawEnd(c.a, a, b, b, cables, jacks);
-    }
-  }
-
   /** One end: its half of the cable, its jack, and what is written beside it. */
-  private drawEnd(end: End, at: Point, half: Point, far: Point, cables: SVGGElement, jacks: SVGGElement): void {
+  private drawEnd(
+    end: End,
+    at: Point,
+    half: Point,
+    far: Point,
+    [cables, labels, jacks]: [SVGGElement, SVGGElement, SVGGElement],
+    want: (w: Wish, write: (r: Rect) => void) => void,
+  ): void {
     const cable = s("line", { class: "cable" });
     cables.append(cable);
-    const d = Math.hypot(far.x - at.x, far.y - at.y) || 1;
-    const out = { x: (far.x - at.x) / d, y: (far.y - at.y) / d };
-    const level = Math.abs(out.x) > 0.6;
-    const anchor = out.x < 0 && level ? "end" : "start";
-    const x = level ? at.x + Math.sign(out.x) * 12 : at.x + 10;
-    const slope = level ? out.y * 14 : 0;
-    // Level cables carry the name above and the address below; upright ones both to the right.
-    const nameY = level ? at.y - 7 + Math.min(0, slope) : at.y + (out.y > 0 ? 16 : -22);
-    const addressY = level ? at.y + 15 + Math.max(0, slope) : nameY + 13;
-    const state = s("text", { class: "end-state", x, y: nameY, "text-anchor": anchor });
-    const addresses = end.addresses.map((a, i) => s("text", { class: "end-address", x, y: addressY + i * 12, "text-anchor": anchor }, a));
+    const state = s("text", { class: "end-state" });
+    const addresses = end.addresses.map((a) => s("text", { class: "end-address" }, a));
+    labels.append(state, ...addresses);
+    const along = unit(at, far);
+    // The name keeps room for the mark of a cable that is out or an interface that is down.
+    const width = Math.max((end.interface.length + 2) * 6.9, ...end.addresses.map((a) => a.length * 6.65));
+    want({ at, along, width, height: 14 + 12.5 * addresses.length }, (r) => {
+      // Towards the jack, so that a short name stays with it.
+      const right = r.x + r.width / 2 < at.x;
+      [state, ...addresses].forEach((t, i) => {
+        put(t, right ? r.x + r.width : r.x, r.y + 11 + 12.5 * i);
+        attr(t, "text-anchor", right ? "end" : "start");
+      });
+    });
     const open = () => this.endMenu(end, jack);
     const jack = s(
       "g",
@@ -223,7 +237,7 @@ export class Topology {
       s("circle", { class: "jack-reach", cx: at.x, cy: at.y, r: 12 }),
       s("circle", { class: "jack-ring", cx: at.x, cy: at.y, r: 5.5 }),
     );
-    jacks.append(state, ...addresses, jack);
+    jacks.append(jack);
     this.ends.push({ end, jack, state, cable, whole: [at, half], frames: -1, timer: undefined });
   }
 
@@ -258,7 +272,8 @@ export class Topology {
     const down = n.status !== "running" || !i.up;
     attr(e.jack, "data-state", i.plugged ? (down ? "down" : "up") : "unplugged");
     attr(e.cable, "data-state", i.plugged ? (down ? "down" : "up") : "unplugged");
-    text(e.state, i.name + (i.plugged ? (n.status === "running" && !i.up ? " · down" : "") : " · unplugged"));
+    text(e.state, i.name + (i.plugged ? (n.status === "running" && !i.up ? " ↓" : "") : " ✕"));
+    attr(e.state, "data-state", i.plugged ? "plugged" : "unplugged");
     const words = portWords(n, i, p);
     text(e.jack.querySelector("title")!, words);
     attr(e.jack, "aria-label", words);
@@ -312,8 +327,7 @@ export class Topology {
     const n = this.state?.nodes?.find((x) => x.name === end.node);
     const i = n?.interfaces?.find((x) => x.name === end.interface);
     if (!n || !i) return;
-    const items: (MenuItem | "line")[] = interfaceItems(n, i, this.options);
-    menu(at, `${end.interface} of ${end.node}`, items);
+    menu(at, `${end.interface} of ${end.node}`, interfaceItems(n, i, this.options));
   }
 }
 
@@ -331,6 +345,30 @@ function drawSegment(b: Box): SVGGElement {
     sign,
     s("text", { class: "segment-name", x: 0, y: ht / 2 + 14, "text-anchor": "middle" }, b.name),
   );
+}
+
+/** The straight run of a cable from box to box, moved aside where several run there. */
+function run(from: Box, to: Box, beside: number): Line {
+  const d = unit(from, to);
+  const shift = (p: Point) => ({ x: p.x - d.y * beside, y: p.y + d.x * beside });
+  return { a: shift(leave(from, to)), b: shift(leave(to, from)) };
+}
+
+function unit(a: Point, b: Point): Point {
+  const d = Math.hypot(b.x - a.x, b.y - a.y) || 1;
+  return { x: (b.x - a.x) / d, y: (b.y - a.y) / d };
+}
+
+function put(t: SVGTextElement, x: number, y: number): void {
+  attr(t, "x", x.toFixed(1));
+  attr(t, "y", y.toFixed(1));
+}
+
+/** What labels must leave free; a segment's name below it counts. */
+function footprint(b: Box): Rect {
+  if (b.kind === "node") return { x: b.x - NODE.width / 2, y: b.y - NODE.height / 2, ...NODE };
+  const width = Math.max(SEGMENT.width, b.name.length * 6.2);
+  return { x: b.x - width / 2, y: b.y - SEGMENT.height / 2, width, height: SEGMENT.height + 18 };
 }
 
 /** What the drawing covers. A hidden drawing cannot be measured; its numbers then stand for it. */

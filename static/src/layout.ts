@@ -149,8 +149,12 @@ export function parse(value: unknown, valid: (key: Key) => boolean): Layout | nu
     if (typeof v !== "object" || v === null || depth > 8) throw new Error("no layout");
     const o = v as Record<string, unknown>;
     if (o["kind"] === "group" && Array.isArray(o["tabs"])) {
-      const tabs = o["tabs"].filter((k): k is Key => typeof k === "string" && valid(k) && !seen.has(k));
-      for (const t of tabs) seen.add(t);
+      const tabs: Key[] = [];
+      for (const k of o["tabs"]) {
+        if (typeof k !== "string" || !valid(k) || seen.has(k)) continue;
+        seen.add(k);
+        tabs.push(k);
+      }
       const active = tabs.find((t) => t === o["active"]) ?? tabs[0] ?? null;
       return group(++id, tabs, active);
     }

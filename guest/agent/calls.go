@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -19,10 +19,10 @@ func (c *Client) Hello(ctx context.Context) (Hello, error) {
 		select {
 		case <-c.hello: // said before the line ended
 		default:
-			return Hello{}, fmt.Errorf("waiting for guestd: %w", c.err)
+			return Hello{}, wrap("waiting for guestd", c.err)
 		}
 	case <-ctx.Done():
-		return Hello{}, fmt.Errorf("waiting for guestd: %w", ctx.Err())
+		return Hello{}, wrap("waiting for guestd", ctx.Err())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -30,7 +30,7 @@ func (c *Client) Hello(ctx context.Context) (Hello, error) {
 		return Hello{}, c.failed
 	}
 	if v := c.helloMsg.Version; v != Version {
-		return c.helloMsg, fmt.Errorf("guestd speaks version %d of the protocol and this program %d: build both anew", v, Version)
+		return c.helloMsg, errors.New("guestd speaks version " + strconv.Itoa(int(v)) + " of the protocol and this program " + strconv.Itoa(Version) + ": build both anew")
 	}
 	return c.helloMsg, nil
 }
@@ -40,7 +40,7 @@ func (c *Client) Hello(ctx context.Context) (Hello, error) {
 func (c *Client) Configure(ctx context.Context, m Machine) (Ready, error) {
 	body := m.append(nil)
 	if len(body) > MaxMachine {
-		return Ready{}, fmt.Errorf("configuring the guest: its files and settings take %d bytes, more than %d", len(body), MaxMachine)
+		return Ready{}, tooMuch("configuring the guest: its files and settings", len(body), MaxMachine)
 	}
 	var ready Ready
 	id, cl, err := c.begin(func(f frame) (last bool, err error) {
@@ -96,10 +96,10 @@ func (c *Client) Exec(ctx context.Context, e Exec) (ExecResult, error) {
 	}
 	body := e.append(nil)
 	if len(body) > maxArgs {
-		return ExecResult{}, fmt.Errorf("%s: its arguments take %d bytes, more than %d", what, len(body), maxArgs)
+		return ExecResult{}, tooMuch(what+": its arguments", len(body), maxArgs)
 	}
 	if len(e.Stdin) > MaxStdin {
-		return ExecResult{}, fmt.Errorf("%s: its input takes %d bytes, more than %d", what, len(e.Stdin), MaxStdin)
+		return ExecResult{}, tooMuch(what+": the bytes of its input", len(e.Stdin), MaxStdin)
 	}
 	var res ExecResult
 	keep := func(to *[]byte, b []byte) {
@@ -135,7 +135,7 @@ func (c *Client) Exec(ctx context.Context, e Exec) (ExecResult, error) {
 // replaces what is there: a symbolic link too, not what that points at.
 func (c *Client) Put(ctx context.Context, path string, mode uint32, data []byte) error {
 	if len(data) > MaxFile {
-		return fmt.Errorf("writing %s in the guest: %d bytes are more than %d", path, len(data), MaxFile)
+		return tooMuch("writing "+path+" in the guest: its contents", len(data), MaxFile)
 	}
 	if len(path) > 4096 {
 		return errors.New("writing a file in the guest: the path is too long")
@@ -165,7 +165,7 @@ func (c *Client) Get(ctx context.Context, path string, limit int) (data []byte, 
 			return false, nil
 		case kindData:
 			if len(data)+len(f.body) > limit {
-				return false, fmt.Errorf("more than the %d bytes asked for came", limit)
+				return false, errors.New("more came than the " + strconv.Itoa(limit) + " bytes asked for")
 			}
 			data = append(data, f.body...)
 			return false, nil
@@ -181,7 +181,7 @@ func (c *Client) Get(ctx context.Context, path string, limit int) (data []byte, 
 // OpenConsole starts a shell on console n, if there is none yet.
 func (c *Client) OpenConsole(ctx context.Context, n int) error {
 	if n < 0 || n > 255 {
-		return fmt.Errorf("opening console %d: no such console", n)
+		return errors.New("opening console " + strconv.Itoa(n) + ": no such console")
 	}
 	return wrap("opening a console", c.request(ctx, frame{kind: kindConsole, body: []byte{byte(n)}}, nil, acknowledged))
 }
@@ -189,7 +189,7 @@ func (c *Client) OpenConsole(ctx context.Context, n int) error {
 // Resize tells the programs on console n how large its window is.
 func (c *Client) Resize(ctx context.Context, n int, cols, rows uint16) error {
 	if n < 0 || n > 255 {
-		return fmt.Errorf("resizing console %d: no such console", n)
+		return errors.New("resizing console " + strconv.Itoa(n) + ": no such console")
 	}
 	body := window{uint8(n), cols, rows}.append(nil)
 	return wrap("resizing a console", c.request(ctx, frame{kind: kindResize, body: body}, nil, acknowledged))
@@ -206,9 +206,22 @@ func (c *Client) Ping(ctx context.Context) error {
 	return wrap("asking guestd for a sign of life", c.request(ctx, frame{kind: kindPing}, nil, acknowledged))
 }
 
-func wrap(what string, err error) error {
+func tooMuch(what string, have, limit int) error {
+	return errors.New(what + " take " + strconv.Itoa(have) + " bytes, more than " + strconv.Itoa(limit))
+}
+
+// wrap is fmt.Errorf("%s: %w") without fmt, see Logger.
+func wrap(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return &doingError{doing, err}
 }
+
+type doingError struct {
+	doing string
+	err   error
+}
+
+func (e *doingError) Error() string { return e.doing + ": " + e.err.Error() }
+func (e *doingError) Unwrap() error { return e.err }

@@ -19,10 +19,47 @@ const maxExtends = 8
 
 var slugRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// Load reads the lab in folder dir of fsys. When it is not in order the error
-// is a Problems with everything that was found. Load never writes, reads only
-// within fsys, follows no symbolic links, and is bounded in time and memory
-// whatever it is given.
+// Load reads the lab in folder dir of fsys:
+//
+//	lab.yaml            what is wired together, see below
+//	guide.md            what a student reads; may come from the lab that is extended
+//	nodes/NODE/…        files for a node, at the same path there
+//	solution/NODE.sh    what solves the lab on that node
+//
+// A lab.yaml with one of everything; only title and nodes are required:
+//
+//	title: Ping
+//	summary: One sentence for lists.
+//	description: Markdown for the lab's page.
+//	author: A. Author
+//	licence: CC-BY-4.0
+//	tags: [arp, ping]
+//	difficulty: beginner              # or intermediate, advanced
+//	extends: ../two-hosts             # nodes and segments are added to, or changed by name
+//	nodes:
+//	  pc1:
+//	    image: debian                 # patchbay image list
+//	    kernel: debian-6.1            # patchbay kernel list
+//	    mode: seccomp                 # faster than ptrace, without a border between root and others
+//	    memory: 96M
+//	    disk: 1G
+//	    interfaces:
+//	      eth0: lan                   # short for {segment: lan}
+//	      eth1: {segment: wan, mac: 02:00:00:00:00:01, mtu: 1400, addresses: [10.0.0.1/24], gateway: 10.0.0.254}
+//	      eth2:                       # no cable
+//	    sysctls: {net.ipv4.ip_forward: 1}
+//	    startup: [ip addr add 10.255.0.1/32 dev lo]
+//	    files:
+//	      /etc/motd: {content: "Hello\n", mode: 0644}
+//	      /etc/frr/daemons: {source: daemons}
+//	    at: [0, 1.5]                  # place in the drawing, in nodes' widths
+//	segments:
+//	  lan: switch                     # short for {kind: switch}; or hub
+//	  wan: {kind: link, at: [1, 0]}   # joins exactly two
+//
+// When the lab is not in order the error is a Problems with everything that
+// was found. Load never writes, reads only within fsys, follows no symbolic
+// links, and is bounded in time and memory whatever it is given.
 func Load(fsys fs.FS, dir string) (*Lab, error) {
 	l := &loader{sum: sha256.New()}
 	l.folder = folder{fsys: fsys, probs: &l.probs, hash: l.digest}

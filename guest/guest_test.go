@@ -32,7 +32,7 @@ func TestBoot(t *testing.T) {
 		con := m.screens[0]
 		at := con.expect(t, 0, prompt)
 		con.typed(t, "echo h''i\r")
-		at = con.expect(t, at, "\nhi\r\n")
+		at = con.expect(t, at, "hi\r\n") // what was typed is echoed with its quotes
 		at = con.expect(t, at, prompt)
 		con.typed(t, "sh -c 'echo under w''ay; exec sleep 1000'; echo not reached\r")
 		at = con.expect(t, at, "not reached\r\n") // the echo of what was typed

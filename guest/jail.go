@@ -153,15 +153,13 @@ const addrNoRandomize = 0x0040000 // of personality(2)
 // canFixAddresses says whether a process started here may give up address
 // randomisation, which many containers' filters deny.
 func canFixAddresses() bool {
-	fixed := make(chan bool)
-	go func() {
-		// Personality is a thread's. This one ends with its goroutine, because
-		// it is never unlocked.
-		runtime.LockOSThread()
-		_, _, e := unix.RawSyscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0)
-		fixed <- e == 0
-	}()
-	return <-fixed
+	runtime.LockOSThread() // it is a thread's
+	defer runtime.UnlockOSThread()
+	const query = 0xffffffff
+	old, _, _ := unix.RawSyscall(unix.SYS_PERSONALITY, query, 0, 0)
+	_, _, denied := unix.RawSyscall(unix.SYS_PERSONALITY, old|addrNoRandomize, 0, 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_PERSONALITY, old, 0, 0)
+	return denied == 0
 }
 
 // giveTree gives d a detached mount of one file. Only the host's root can make

@@ -238,7 +238,3 @@ func (s *script) restrict(jail *cell, keep int) error {
 	s.call("giving up new privileges", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	return nil
 }
-
-// JailMain is called first in main. It does nothing: a jail needs no help from
-// the program any more.
-func JailMain() {}

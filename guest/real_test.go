@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +29,8 @@ type parts struct {
 	stockInitrd   string
 	image         guest.Disk
 	disk          string // an empty file system, to be copied
+	guestd        string
+	cache         string
 }
 
 // realParts finds kernel and image in the cache and makes the rest, once.
@@ -62,7 +63,7 @@ var realParts = sync.OnceValues(func() (p parts, err error) {
 		return p, err
 	}
 	guestd := filepath.Join(dir, "guestd")
-	if ready := os.Getenv("PATCHBAY_TEST_GUESTD"); ready != "" {
+	if ready := os.Getenv(guestdEnv); ready != "" {
 		guestd = ready // the test of the ordinary user, who has no Go
 	} else if err := run([]string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", guestd, "../cmd/guestd"); err != nil {
 		return p, err
@@ -81,7 +82,7 @@ var realParts = sync.OnceValues(func() (p parts, err error) {
 	if p.initrd, err = kernel.Initrd(dir, k, guestd); err != nil {
 		return p, err
 	}
-	p.kernel = guestKernel(k)
+	p.kernel, p.guestd, p.cache = guestKernel(k), guestd, cache
 	if s, err := kernel.Find(cache, kernel.Stock); err == nil {
 		p.stock = guestKernel(s)
 		if p.stockInitrd, err = kernel.Initrd(dir, s, guestd); err != nil {
@@ -254,6 +255,15 @@ func (s *screen) text() string {
 // position behind it.
 func (s *screen) expect(t testing.TB, from int, want string) int {
 	t.Helper()
+	at, ok := s.find(from, want)
+	if !ok {
+		t.Fatalf("the console does not show %q: %q", want, tailOf(s.text()))
+	}
+	return at
+}
+
+// find is expect for use outside the test's own goroutine.
+func (s *screen) find(from int, want string) (int, bool) {
 	deadline := time.After(patience)
 	for {
 		s.mu.Lock()
@@ -261,14 +271,14 @@ func (s *screen) expect(t testing.TB, from int, want string) int {
 		at := bytes.Index(b[min(from, len(b)):], []byte(want))
 		s.mu.Unlock()
 		if at >= 0 {
-			return from + at + len(want)
+			return from + at + len(want), true
 		}
 		select {
 		case <-grown:
 		case <-s.ended:
-			t.Fatalf("the console ended without %q: %q", want, tailOf(s.text()))
+			return 0, false
 		case <-deadline:
-			t.Fatalf("the console does not show %q: %q", want, tailOf(s.text()))
+			return 0, false
 		}
 	}
 }
@@ -299,10 +309,5 @@ func modes(t *testing.T, f func(t *testing.T, c guest.Config)) {
 	})
 }
 
-// prompt is how root's prompt ends.
-const prompt = "# "
-
-func lastLines(s string, n int) string {
-	lines := strings.Split(s, "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
+// prompt is the plain part of root's prompt, which may be coloured.
+const prompt = "root@pc1:~#"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -68,37 +69,53 @@ func (g *guest) Configure(m agent.Machine) (agent.Ready, error) {
 	g.times.Network = uptime()
 
 	if m.Fresh || m.Disk.Path == "" {
-		g.firstBoot()
+		g.writeFiles()
 	}
-	g.warn("preparing /run", mountRun())
-	g.warn("preparing /dev", devLinks())
 	g.openConsoles()
-	for _, w := range g.warnings {
-		if w == diskFull && len(g.consoles) > 0 {
-			g.consoles[0].say(w)
-		}
-	}
 	services := enabledServices()
-	started := g.startup(services)
+	idle := len(m.Startup)+len(services) == 0
+	if !idle {
+		g.prepare()
+		g.startup(services)
+	}
 	g.warn("starting a shell", g.OpenConsole(0))
 	g.times.Shell = uptime()
 
+	// There is one CPU, and the shell is to have it until it waits for a key:
+	// what follows takes some 5 ms, which the prompt would come later by.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19)
+	defer syscall.Setpriority(syscall.PRIO_PROCESS, 0, 0)
+	if idle {
+		g.prepare()
+	}
 	g.finish()
-	ready := agent.Ready{Warnings: g.warnings, StartupDone: started}
+	ready := agent.Ready{Warnings: g.warnings, StartupDone: idle}
 	g.times.Ready = uptime()
 	ready.Times = g.times
 	return ready, nil
 }
 
-// finish does what a Debian user expects and a prompt does not wait for.
-func (g *guest) finish() {
-	g.warn("listening", g.line.poll())
-	close(g.listening)
-	ignoreSignals()
+// prepare makes what commands and services find on a Debian machine. A shell
+// needs none of it for its prompt.
+func (g *guest) prepare() {
+	g.warn("preparing /run", mountRun())
+	g.warn("preparing /dev", devLinks())
+	if g.machine.Fresh || g.machine.Disk.Path == "" {
+		g.writeNames()
+	}
 	for _, err := range mountRest(g.machine) {
 		g.warnings = append(g.warnings, err.Error())
 	}
 	g.warn("completing /proc/cpuinfo", endCPUInfo())
+}
+
+// finish makes the machine listen.
+func (g *guest) finish() {
+	g.warn("listening", g.line.poll())
+	close(g.listening)
+	ignoreSignals()
 	g.warn("preparing for reboot and poweroff", g.listenPower())
 	// Out of the way of a curious student; we keep it open.
 	g.warn("hiding the host's line", syscall.Unlink("/dev/ttyS0"))

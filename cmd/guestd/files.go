@@ -6,11 +6,11 @@ import (
 	"github.com/patchbay/patchbay/guest/agent"
 )
 
-// firstBoot writes what makes a fresh disk this machine's own. Later starts
-// leave it alone: by then the student may have changed it.
-func (g *guest) firstBoot() {
-	g.warn("writing /etc/hostname", writeFile("/etc/hostname", 0o644, []byte(g.machine.Hostname+"\n")))
-	g.warn("writing /etc/hosts", writeFile("/etc/hosts", 0o644, hostsFile(g.machine)))
+// Files are written to a fresh disk alone: later the student may have changed
+// them.
+
+// writeFiles writes the lab's, which a shell may read as it starts.
+func (g *guest) writeFiles() {
 	for _, f := range g.machine.Files {
 		if !strings.HasPrefix(f.Path, "/") {
 			g.warnings = append(g.warnings, "writing "+f.Path+": the path is not absolute")
@@ -18,6 +18,22 @@ func (g *guest) firstBoot() {
 		}
 		g.warn("writing "+f.Path, writeFile(f.Path, f.Mode, f.Data))
 	}
+}
+
+// writeNames writes the machine's name and its neighbours', unless the lab has
+// files of its own for that.
+func (g *guest) writeNames() {
+	g.writeDefault("/etc/hostname", []byte(g.machine.Hostname+"\n"))
+	g.writeDefault("/etc/hosts", hostsFile(g.machine))
+}
+
+func (g *guest) writeDefault(path string, data []byte) {
+	for _, f := range g.machine.Files {
+		if f.Path == path {
+			return
+		}
+	}
+	g.warn("writing "+path, writeFile(path, 0o644, data))
 }
 
 func hostsFile(m agent.Machine) []byte {

@@ -48,18 +48,18 @@ func enabledServices() []string {
 }
 
 // startup runs the lab's commands and then the enabled services. It returns
-// after patience at the latest, and says whether all was done by then. What
-// they write goes to a file and, when the commands are done, from there to the
-// first console: a daemon that keeps its output open must not scribble over
-// the student's prompt for ever.
-func (g *guest) startup(services []string) (done bool) {
-	if len(g.machine.Startup) == 0 && len(services) == 0 {
-		return true
-	}
+// when the commands are done, after patience at the latest, and goes on beyond
+// that; an Event tells of the end. What they write goes to a file and, when the
+// commands are done, from there to the first console: a daemon that keeps its
+// output open must not scribble over the student's prompt for ever.
+func (g *guest) startup(services []string) {
 	log, err := os.OpenFile(startupLog, os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o644)
 	if err != nil {
 		g.warn("opening "+startupLog, err)
-		return true
+		log, err = os.OpenFile("/dev/null", os.O_RDWR, 0) // a full disk, say
+	}
+	if err != nil {
+		return
 	}
 	commands := make(chan struct{})
 	go func() { // ends with the last service's script
@@ -83,7 +83,6 @@ func (g *guest) startup(services []string) (done bool) {
 			g.consoles[0].say("The lab's startup commands still run; what they write is in " + startupLog + ".")
 		}
 	}
-	return false
 }
 
 // runCommands runs the lab's startup commands and shows what they wrote.

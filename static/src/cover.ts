@@ -10,6 +10,8 @@ export interface CoverAction {
 }
 
 export class Cover {
+  /** What lies behind, out of reach while the cover is there. */
+  behind: HTMLElement[] = [];
   readonly element = h("div", { class: "cover", id: "lab-cover", role: "status", hidden: true });
 
   /** Working: with a bar that moves. */
@@ -31,6 +33,8 @@ export class Cover {
   }
 
   hide(): void {
+    if (this.element.hidden) return;
+    for (const e of this.behind) e.inert = false;
     this.element.hidden = true;
     this.element.replaceChildren();
   }
@@ -39,5 +43,6 @@ export class Cover {
     this.element.className = `cover cover-${tone}`;
     this.element.replaceChildren(h("div", { class: "cover-card" }, h("h2", {}, title), detail ? h("p", {}, detail) : null, below));
     this.element.hidden = false;
+    for (const e of this.behind) e.inert = true;
   }
 }

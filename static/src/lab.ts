@@ -68,6 +68,7 @@ class LabPage {
     panes();
     this.frame.element.before(this.toolbar.element);
     this.frame.work.append(this.progress, this.cover.element);
+    this.cover.behind = [topologyRoot, need("terminals")];
     this.topology = new Topology(topologyRoot, {
       readonly: this.viewing,
       open: (node) => this.terminals?.show(node),

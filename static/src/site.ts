@@ -39,6 +39,11 @@ document.addEventListener("click", (e) => {
   });
 });
 
+// <input data-select> is there to be copied: touching it selects all of it.
+document.addEventListener("focusin", (e) => {
+  if (e.target instanceof HTMLInputElement && e.target.dataset["select"] !== undefined) e.target.select();
+});
+
 // <select data-submit> or a checkbox submits its form when it is changed.
 document.addEventListener("change", (e) => {
   const field = (e.target as Element).closest<HTMLSelectElement | HTMLInputElement>("[data-submit]");

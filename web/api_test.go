@@ -85,7 +85,7 @@ func TestRackAPI(t *testing.T) {
 	s.racks.mu.Lock()
 	s.racks.refuse = &rack.Refusal{Status: http.StatusConflict, Problem: rack.Problem{Error: "pc1 is restarting"}}
 	s.racks.mu.Unlock()
-	ada.api("POST", "/api/v1/racks/"+id+"/do", rack.Op{Do: "stop", Node: "pc1"}, nil).wants(t, http.StatusConflict, "Pc1 is restarting.")
+	ada.api("POST", "/api/v1/racks/"+id+"/do", rack.Op{Do: "stop", Node: "pc1"}, nil).wants(t, http.StatusConflict, "pc1 is restarting.")
 	s.racks.mu.Lock()
 	s.racks.refuse = nil
 	s.racks.mu.Unlock()

@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -92,6 +93,30 @@ func TestLoginRateLimit(t *testing.T) {
 	// The right password does not help while ada is limited; bob is not.
 	s.browser().post("/login", url.Values{"login": {"ada"}, "password": {password}}).wants(t, http.StatusTooManyRequests)
 	s.as("bob")
+}
+
+// TestProxy: behind a proxy that is named, whom it names counts; nobody else's
+// word does.
+func TestProxy(t *testing.T) {
+	wrong := url.Values{"login": {"ada"}, "password": {"wrong password"}}
+	for _, c := range []struct {
+		proxies string
+		want    int // for another address after the first one's tries are used up
+	}{
+		{"127.0.0.0/8", http.StatusUnauthorized},
+		{"192.0.2.0/24", http.StatusTooManyRequests},
+	} {
+		s := newSite(t, func(cfg *web.Config) { cfg.Proxies = []netip.Prefix{netip.MustParsePrefix(c.proxies)} })
+		b := s.browser()
+		b.header.Set("X-Forwarded-For", "198.51.100.1")
+		for range 11 {
+			b.post("/login", wrong)
+		}
+		b.header.Set("X-Forwarded-For", "198.51.100.2")
+		if a := b.post("/login", wrong); a.status != c.want {
+			t.Errorf("proxies %s: %d for a second address; want %d", c.proxies, a.status, c.want)
+		}
+	}
 }
 
 func TestNextStaysHere(t *testing.T) {

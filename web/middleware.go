@@ -101,9 +101,12 @@ func (s *Server) sameOrigin(r *http.Request) bool {
 	return strings.EqualFold(origin.Host, r.Host)
 }
 
-// address is the other end's, without the port. Behind a proxy it is the
-// proxy's: no header is believed.
+// address is the other end's, without the port: what one of Config.Proxies says
+// of who asked it, and otherwise who the connection is from.
 func address(r *http.Request) string {
+	if ip := middleware.GetClientIP(r.Context()); ip != "" {
+		return ip
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr

@@ -172,13 +172,10 @@ func rackError(err error) error {
 
 func asRefusal(err error) (*rack.Refusal, bool) { return errors.AsType[*rack.Refusal](err) }
 
-// sentence begins with a capital and ends with a full stop.
+// sentence ends with a full stop. It may begin with a node's name, so its first
+// letter stays as it is.
 func sentence(s string) string {
-	if s == "" {
-		return ""
-	}
-	s = strings.ToUpper(s[:1]) + s[1:]
-	if !strings.HasSuffix(s, ".") {
+	if s != "" && !strings.HasSuffix(s, ".") {
 		s += "."
 	}
 	return s

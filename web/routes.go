@@ -3,8 +3,10 @@ package web
 import (
 	_ "embed"
 	"net/http"
+	"net/netip"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/patchbay/patchbay/labs"
 )
@@ -27,6 +29,9 @@ func (s *Server) routes() (http.Handler, error) {
 	post := func(r chi.Router, pattern string, h handler) { r.Post(pattern, s.handle(h)) }
 
 	root := chi.NewRouter()
+	if len(s.cfg.Proxies) > 0 {
+		root.Use(middleware.ClientIPFromXFF(each(s.cfg.Proxies, netip.Prefix.String)...))
+	}
 	root.Use(s.logged, s.headers, crossOrigin.Handler)
 	// These two run without the middlewares of any group, and their pages have a bar, too.
 	withBar := func(h handler) http.HandlerFunc { return s.readSession(s.identify(s.handle(h))).ServeHTTP }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"sync"
@@ -47,11 +48,12 @@ type Config struct {
 	Store      *sqlite.DB
 	Labs       []*labs.Lab // in the order in which lists show them
 	Racks      Racks
-	Cache      string   // the folder of kernels and images, for the racks
-	Static     fs.FS    // what browsers load
-	StaticHash string   // names Static's content
-	PublicURL  *url.URL // how people reach the server; nil: as each request says
-	Secure     bool     // cookies over HTTPS alone
+	Cache      string         // the folder of kernels and images, for the racks
+	Static     fs.FS          // what browsers load
+	StaticHash string         // names Static's content
+	PublicURL  *url.URL       // how people reach the server; nil: as each request says
+	Secure     bool           // cookies over HTTPS alone
+	Proxies    []netip.Prefix // whose X-Forwarded-For is believed
 	Log        *slog.Logger
 
 	// IdleTimeout and Lifetime end sessions. Zero means 12 hours without a

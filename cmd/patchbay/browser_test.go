@@ -45,7 +45,8 @@ func TestStudent(t *testing.T) {
 	p.terminal("pc1")
 	p.say("ping -c 3 10.0.2.10")
 	p.wait("the ping's answer", `patchbay.text("pc1").includes("3 received, 0% packet loss")`)
-	p.say("echo kept > /root/mark; sync")
+	p.say("echo kept > /root/mark; sync; echo saved $((6*7))")
+	p.wait("the file to be written", `patchbay.text("pc1").includes("saved 42")`)
 	p.terminal("pc1")
 
 	before := p.text("pc1")

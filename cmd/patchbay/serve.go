@@ -26,11 +26,12 @@ import (
 )
 
 type serveCmd struct {
-	Listen        string   `help:"Address to listen on." default:"127.0.0.1:8080" env:"PATCHBAY_LISTEN"`
-	PublicURL     *url.URL `help:"Where browsers find the server, when that is not the address it listens on." placeholder:"URL" env:"PATCHBAY_URL"`
-	SecureCookies string   `help:"Send the session's cookie over HTTPS alone: auto (when the public URL is https), always or never." default:"auto" enum:"auto,always,never" env:"PATCHBAY_SECURE_COOKIES"`
-	Debug         string   `help:"Loopback address for profiles (net/http/pprof); none by default." placeholder:"ADDRESS"`
-	LogJSON       bool     `help:"Log JSON instead of text."`
+	Listen        string         `help:"Address to listen on." default:"127.0.0.1:8080" env:"PATCHBAY_LISTEN"`
+	PublicURL     *url.URL       `help:"Where browsers find the server, when that is not the address it listens on." placeholder:"URL" env:"PATCHBAY_URL"`
+	SecureCookies string         `help:"Send the session's cookie over HTTPS alone: auto (when the public URL is https), always or never." default:"auto" enum:"auto,always,never" env:"PATCHBAY_SECURE_COOKIES"`
+	Proxy         []netip.Prefix `help:"Addresses of the reverse proxy whose X-Forwarded-For is believed, such as 127.0.0.1/32." placeholder:"CIDR" env:"PATCHBAY_PROXY"`
+	Debug         string         `help:"Loopback address for profiles (net/http/pprof); none by default." placeholder:"ADDRESS"`
+	LogJSON       bool           `help:"Log JSON instead of text."`
 }
 
 // shutdownWithin bounds how long requests under way may go on at the end.
@@ -67,6 +68,7 @@ func (c *serveCmd) Run(ctx context.Context, f *Folders) (err error) {
 		StaticHash: static.Hash(),
 		PublicURL:  c.PublicURL,
 		Secure:     c.secure(),
+		Proxies:    c.Proxy,
 		Log:        log,
 	})
 	if err != nil {

@@ -294,6 +294,7 @@ func TestTypedOnce(t *testing.T) {
 	if e := other.attach(rack.ClientMessage{Node: "pc1", Channel: 1, From: -1}); e.Input != 0 {
 		t.Errorf("another session begins at %d", e.Input)
 	}
+	eventually(t, wd, func() bool { return wd.typed["pc1/0"].Len() >= pos })
 	wd.mu.Lock()
 	defer wd.mu.Unlock()
 	if got := wd.typed["pc1/0"].String(); got != keys[:pos] {

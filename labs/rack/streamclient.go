@@ -209,7 +209,10 @@ func (s *Stream) dispatch() error {
 
 func (s *Stream) takeText(m ServerMessage) {
 	s.mu.Lock()
-	t := s.channels[m.Channel]
+	defer s.mu.Unlock()
+	if t := s.channels[m.Channel]; t != nil && m.T != "state" && m.T != "done" {
+		t.takeText(m) // first: whoever waits for the answer goes on from what it says
+	}
 	switch m.T {
 	case "state":
 		s.state = m.State
@@ -224,9 +227,5 @@ func (s *Stream) takeText(m ServerMessage) {
 			delete(s.answers, m.ID)
 			a <- m // of capacity 1, and only once
 		}
-	}
-	s.mu.Unlock()
-	if t != nil && m.T != "state" && m.T != "done" {
-		t.takeText(m)
 	}
 }

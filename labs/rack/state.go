@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patchbay/patchbay/guest/image"
 	"github.com/patchbay/patchbay/vnet"
 )
 
@@ -62,8 +63,9 @@ func (n *node) state() NodeState {
 		Consoles: consoleLines, BootMillis: n.bootMillis,
 		X: n.spec.X, Y: n.spec.Y, Placed: n.spec.Placed,
 	}
-	if s.MemoryBytes == 0 {
-		s.MemoryBytes = DefaultMemory
+	s.MemoryBytes = orDefault(s.MemoryBytes, DefaultMemory)
+	if s.Image == "" {
+		s.Image = image.Default
 	}
 	return s
 }

@@ -24,9 +24,9 @@ type Config struct {
 	Seccomp bool          // seccomp=on: faster, but no root/user border inside the guest
 	NICs    []NIC         // vec0, vec1, …
 	Lines   int           // how many consoles, con0 …; 1 to 16
-	UID     int           // host uid to run as when privileged; 0 keeps the caller's
+	UID     int           // host uid to run as when root starts it, 0 for nobody's (65534); anybody else's guests run as themselves
 	Jail    Jail          // how to lock it in
-	Machine agent.Machine // what guestd is told; Root, Disk, Modules and Interfaces[].Vec are filled in by Start
+	Machine agent.Machine // what guestd is told; Root, Disk, Modules and Interfaces[].Vec are filled in by Boot
 	Log     *slog.Logger  // nil discards
 }
 

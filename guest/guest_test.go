@@ -111,10 +111,10 @@ func TestInterruptUnderFlood(t *testing.T) {
 		return got.Len()
 	}
 	read(prompt, 1<<20)
-	if _, err := con.Write([]byte("yes\r")); err != nil {
+	if _, err := con.Write([]byte("tr '\\0' a < /dev/zero\r")); err != nil {
 		t.Fatal(err)
 	}
-	read("y\r\ny\r\n", 1<<20)
+	read("aaaa", 1<<20)
 	time.Sleep(200 * time.Millisecond) // fill all buffers
 	if _, err := con.Write([]byte("\x03")); err != nil {
 		t.Fatal(err)
@@ -485,4 +485,35 @@ func openFiles(t *testing.T) []string {
 		}
 	}
 	return list
+}
+
+// Without its namespaces a guest still boots and stops; that is for debugging.
+func TestJailDisabled(t *testing.T) {
+	c := realConfig(t)
+	dir, err := os.MkdirTemp("", "patchbay-open-") // its uid must be able to walk here
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Rename(c.Disk.Path, filepath.Join(dir, "disk"))); err != nil {
+		t.Fatal(err)
+	}
+	c.Dir, c.Disk.Path, c.Jail.Disabled = dir, filepath.Join(dir, "disk"), true
+	m := boot(t, c)
+	if got := m.sh(t, "echo hi"); got != "hi\n" {
+		t.Errorf("the guest said %q", got)
+	}
+	if v, err := m.Mconsole(within(t), "version"); err != nil || !strings.HasPrefix(v, "Linux ") {
+		t.Errorf("mconsole says %q, %v", v, err)
+	}
+	inside := append(descendants(t, m.PID()), m.PID())
+	m.Kill()
+	for _, pid := range inside {
+		if alive(pid) {
+			t.Errorf("process %d is left", pid)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("its folder holds %v, %v", left, err)
+	}
 }

@@ -3,6 +3,8 @@ package guest
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -20,6 +22,7 @@ func (jail *cell) script(d *donations, keep int) (*script, error) {
 		return nil, err
 	}
 	control := uintptr(len(d.files) - 1)
+	s.defaultSignals()
 	s.inherit(d)
 	s.exactly(1, "waiting for the go-ahead", unix.SYS_READ, control, s.data(make([]byte, 1)), 1)
 	s.become(jail)
@@ -40,6 +43,7 @@ func (jail *cell) script(d *donations, keep int) (*script, error) {
 	// Landlock's rules and the system call filter go here when they come: each
 	// may forbid what the steps above do.
 
+	s.unblockSignals()
 	s.call("executing the kernel", unix.SYS_EXECVE, s.str(jail.args[0]), s.strs(jail.args), s.strs(jail.env))
 	if s.err != nil {
 		s.free()
@@ -237,4 +241,17 @@ func (s *script) restrict(jail *cell, keep int) error {
 	s.call("dropping capabilities", unix.SYS_CAPSET, header, s.words(0, 0, 0))
 	s.call("giving up new privileges", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	return nil
+}
+
+// capabilities is how many the host's kernel knows.
+func capabilities() (int, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if err != nil {
+		return 0, fmt.Errorf("counting capabilities: %w", err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return 0, fmt.Errorf("counting capabilities: %w", err)
+	}
+	return n + 1, nil
 }

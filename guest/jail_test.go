@@ -3,12 +3,16 @@ package guest_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -98,20 +102,16 @@ func inmateConfig(t *testing.T) guest.Config {
 	}
 }
 
-func inmateReport(t *testing.T, g *guest.Guest) report {
-	t.Helper()
-	if err := g.Console(0).SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		t.Fatal(err)
+func inmateReport(g *guest.Guest) (report, error) {
+	if err := g.Console(0).SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return report{}, err
 	}
 	line, err := bufio.NewReaderSize(g.Console(0), 1<<20).ReadBytes('\n')
 	if err != nil {
-		t.Fatalf("reading the inmate's report: %v, got %q", err, line)
+		return report{}, fmt.Errorf("reading the inmate's report: %w, got %q", err, line)
 	}
 	var r report
-	if err := json.Unmarshal(line, &r); err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return r, json.Unmarshal(line, &r)
 }
 
 // What a kernel that has been taken over finds in its jail, all of it.
@@ -123,13 +123,19 @@ func TestJailPosture(t *testing.T) {
 	}
 	defer stray.Close()
 	clearCloseOnExec(t, stray)
+	// Nor must it inherit that a signal is ignored.
+	signal.Ignore(syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGHUP)
 
 	g, err := guest.Start(t.Context(), inmateConfig(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer g.Kill()
-	r := inmateReport(t, g)
+	r, err := inmateReport(g)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	if r.PID != 1 || r.UID != 0 || r.GID != 0 {
 		t.Errorf("it is pid %d, uid %d, gid %d, not 1, 0, 0", r.PID, r.UID, r.GID)
@@ -147,6 +153,12 @@ func TestJailPosture(t *testing.T) {
 	}
 	if r.Caps != [3]uint32{} || r.Bounding != 0 || !r.NoNewPrivs {
 		t.Errorf("it has capabilities %x, %d in the bounding set, no_new_privs %v", r.Caps, r.Bounding, r.NoNewPrivs)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.PID()))
+	for _, want := range []string{"\nSigIgn:\t0000000000000000\n", "\nSigBlk:\t0000000000000000\n"} {
+		if err != nil || !strings.Contains(string(status), want) {
+			t.Errorf("its status lacks %q, %v:\n%s", want, err, status)
+		}
 	}
 	if r.CPUs != 1 {
 		t.Errorf("it may run on %d CPUs", r.CPUs)
@@ -228,6 +240,45 @@ func TestJailFailsClosed(t *testing.T) {
 			}
 			if after := processes(t); len(after) > len(before) {
 				t.Errorf("processes are left: %v", after)
+			}
+		})
+	}
+}
+
+// The jail's process shares this one's memory until it executes. Many at once,
+// with the garbage collector at work and signals coming in, do not disturb it,
+// nor it them.
+func TestJailManyAtOnce(t *testing.T) {
+	stop := make(chan struct{})
+	var noise sync.WaitGroup
+	noise.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+				_ = syscall.Kill(os.Getpid(), syscall.SIGURG) // what the runtime itself uses to preempt
+			}
+		}
+	})
+	defer noise.Wait()
+	defer close(stop)
+	var guests sync.WaitGroup
+	defer guests.Wait()
+	for range 16 {
+		c := inmateConfig(t)
+		guests.Go(func() {
+			for range 3 {
+				g, err := guest.Start(t.Context(), c)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if r, err := inmateReport(g); err != nil || r.PID != 1 {
+					t.Errorf("it is pid %d, %v", r.PID, err)
+				}
+				g.Kill()
 			}
 		})
 	}

@@ -52,18 +52,11 @@ const (
 // some 300 operations of 80 bytes and as many short strings.
 const scriptBlock = 128 << 10
 
-// cloneScript calls clone3; its child runs ops and never returns. It returns
-// the child's process number or a negative error number.
+// cloneScript calls clone; its child runs ops and never returns. It returns the
+// child's process number or a negative error number.
 //
 //go:noescape
-func cloneScript(args unsafe.Pointer, size uintptr, ops, failed unsafe.Pointer) int64
-
-// cloneArgs is the kernel's struct clone_args.
-type cloneArgs struct {
-	flags, pidfd, childTid, parentTid, exitSignal uint64
-	stack, stackSize, tls                         uint64
-	setTid, setTidSize, cgroup                    uint64
-}
+func cloneScript(flags uintptr, ops, failed unsafe.Pointer) int64
 
 func newScript() (*script, error) {
 	block, err := unix.Mmap(-1, 0, scriptBlock, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
@@ -151,9 +144,29 @@ func (s *script) add(name string, mode, want int64, number uintptr, args []uintp
 	s.names = append(s.names, name)
 }
 
-// start makes the process and returns its number. It must be followed by free
-// once the process has executed or ended.
-func (s *script) start(flags uint64) (int, error) {
+// sigsetSize is the size of the kernel's sigset_t.
+const sigsetSize = 8
+
+// defaultSignals adds the return of all signals to their defaults, the ignored
+// ones too.
+func (s *script) defaultSignals() {
+	action := s.words(0, 0, 0, 0)
+	for sig := 1; sig <= 64; sig++ {
+		if sig != int(unix.SIGKILL) && sig != int(unix.SIGSTOP) {
+			s.call("resetting signals", unix.SYS_RT_SIGACTION, uintptr(sig), action, 0, sigsetSize)
+		}
+	}
+}
+
+// unblockSignals adds that: execve keeps the mask.
+func (s *script) unblockSignals() {
+	s.call("unblocking signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, s.words(0), 0, sigsetSize)
+}
+
+// start makes the process and returns its number. The calling goroutine must be
+// locked to its thread. It must be followed by free once the process has
+// executed or ended.
+func (s *script) start(flags uintptr) (int, error) {
 	const (
 		head = 16 // where the address of a failed op comes
 		size = int(unsafe.Sizeof(scriptOp{}))
@@ -164,12 +177,18 @@ func (s *script) start(flags uint64) (int, error) {
 	}
 	ops := unsafe.Slice((*scriptOp)(unsafe.Pointer(&s.block[at+head])), len(s.ops))
 	copy(ops, s.ops)
-	args := cloneArgs{
-		// Its signal handlers would be Go's, on memory that is not its own.
-		flags:      flags | unix.CLONE_VM | unix.CLONE_CLEAR_SIGHAND,
-		exitSignal: uint64(syscall.SIGCHLD),
+	// A signal must not find Go's handlers in the child, where no Go runs: it
+	// is born with all of them blocked, and its script begins with defaults.
+	// The old clone has all that is needed, and containers that deny the new
+	// one are common.
+	all, old := ^uint64(0), uint64(0)
+	setMask := func(to, from *uint64) {
+		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+			uintptr(unsafe.Pointer(to)), uintptr(unsafe.Pointer(from)), sigsetSize, 0, 0)
 	}
-	pid := cloneScript(unsafe.Pointer(&args), unsafe.Sizeof(args), unsafe.Pointer(&ops[0]), unsafe.Pointer(&s.block[at]))
+	setMask(&all, &old)
+	pid := cloneScript(flags|unix.CLONE_VM|uintptr(unix.SIGCHLD), unsafe.Pointer(&ops[0]), unsafe.Pointer(&s.block[at]))
+	setMask(&old, nil)
 	if pid < 0 {
 		return 0, syscall.Errno(-pid)
 	}

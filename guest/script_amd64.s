@@ -11,24 +11,27 @@
 #define modeMayFail 1
 #define modeExact   2
 
+#define SYS_clone       56
 #define SYS_exit_group 231
-#define SYS_clone3     435
 
-// func cloneScript(args unsafe.Pointer, size uintptr, ops, failed unsafe.Pointer) int64
+// func cloneScript(flags uintptr, ops, failed unsafe.Pointer) int64
 //
 // The child shares the parent's memory and has no Go runtime: it lives in
-// registers alone, from clone3 to execve, and writes only the results of its
+// registers alone, from clone to execve, and writes only the results of its
 // operations and, when one fails, that operation's address.
-TEXT ·cloneScript(SB), NOSPLIT, $0-40
-	MOVQ args+0(FP), DI
-	MOVQ size+8(FP), SI
-	MOVQ ops+16(FP), R12
-	MOVQ failed+24(FP), R13
-	MOVL $SYS_clone3, AX
+TEXT ·cloneScript(SB), NOSPLIT, $0-32
+	MOVQ flags+0(FP), DI
+	MOVQ ops+8(FP), R12
+	MOVQ failed+16(FP), R13
+	XORL SI, SI // the parent's stack, which it does not touch
+	XORL DX, DX
+	XORL R10, R10
+	XORL R8, R8
+	MOVL $SYS_clone, AX
 	SYSCALL
 	TESTQ AX, AX
 	JZ   next
-	MOVQ AX, ret+32(FP)
+	MOVQ AX, ret+24(FP)
 	RET
 
 next:

@@ -65,6 +65,9 @@ func (g *guest) Configure(m agent.Machine) (agent.Ready, error) {
 	g.times.Mounted = uptime()
 
 	g.warn("setting the host name", syscall.Sethostname([]byte(m.Hostname)))
+	if m.Modules.Path != "" {
+		g.warn("preparing the kernel's modules", mountModules(m.Modules))
+	}
 	g.network()
 	g.times.Network = uptime()
 
@@ -105,7 +108,7 @@ func (g *guest) prepare() {
 	if g.machine.Fresh || g.machine.Disk.Path == "" {
 		g.writeNames()
 	}
-	for _, err := range mountRest(g.machine) {
+	for _, err := range mountRest() {
 		g.warnings = append(g.warnings, err.Error())
 	}
 	g.warn("completing /proc/cpuinfo", endCPUInfo())

@@ -138,7 +138,7 @@ func overlay(fresh bool) (full bool, err error) {
 }
 
 // mountRest mounts what Debian expects besides /dev and /proc.
-func mountRest(m agent.Machine) []error {
+func mountRest() []error {
 	const plain = syscall.MS_NOSUID | syscall.MS_NODEV
 	var failed []error
 	mount := func(source, target, fstype string, flags uintptr, options string, optional bool) {
@@ -153,10 +153,25 @@ func mountRest(m agent.Machine) []error {
 	mount("devpts", "/dev/pts", "devpts", syscall.MS_NOSUID|syscall.MS_NOEXEC, "gid=5,mode=620,ptmxmode=666", false)
 	mount("tmpfs", "/dev/shm", "tmpfs", plain, "", false)
 	mount("cgroup2", "/sys/fs/cgroup", "cgroup2", plain|syscall.MS_NOEXEC, "", true) // not every kernel has it
-	if m.Modules.Path != "" {
-		mount(m.Modules.Path, "/lib/modules", m.Modules.Type, syscall.MS_RDONLY, "", false)
-	}
 	return failed
+}
+
+// mountModules lets the kernel find its modules, through the image's modprobe.
+// IPv6 is among them: nothing asks for that by itself, and without it the lab's
+// own addresses are refused.
+func mountModules(d agent.Device) error {
+	const dir = "/lib/modules"
+	if err := mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	if err := syscall.Mount(d.Path, dir, d.Type, syscall.MS_RDONLY, ""); err != nil {
+		return wrap("mounting "+dir, err)
+	}
+	fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return wrap("loading the module for IPv6", err)
+	}
+	return syscall.Close(fd)
 }
 
 // mountRun gives services a place for what ends with the machine.

@@ -27,7 +27,8 @@ var allowed = map[string][]string{
 var inside = map[string][]string{
 	"cmd/guestd":   {"guest/agent"}, // runs in the guest: knows the protocol, nothing of the host
 	"guest/agent":  {},
-	"guest/kernel": {},
+	"guest/image":  {"guest/apt", "guest/build"},
+	"guest/kernel": {"guest/apt", "guest/build"},
 	"labs":         {}, // the domain imports none of its implementations
 }
 

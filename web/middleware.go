@@ -56,8 +56,12 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			if strings.HasPrefix(r.URL.Path, "/static/") || r.URL.Path == "/healthz" {
 				level = slog.LevelDebug
 			}
+			status := ww.Status()
+			if status == 0 && r.Header.Get("Upgrade") != "" {
+				status = http.StatusSwitchingProtocols // the connection was taken over
+			}
 			s.log.Log(r.Context(), level, "request", "request", id, "method", r.Method, "route", route(r),
-				"status", ww.Status(), "bytes", ww.BytesWritten(), "ms", time.Since(start).Milliseconds(), "from", address(r))
+				"status", status, "bytes", ww.BytesWritten(), "ms", time.Since(start).Milliseconds(), "from", address(r))
 		}()
 		next.ServeHTTP(ww, r)
 	})

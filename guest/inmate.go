@@ -76,7 +76,7 @@ func (jail *cell) lock(ctx context.Context, d *donations, keep int) (*inmate, er
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("starting the jail: %w%s", err, namespaceHint(err))
+		return nil, refused("starting the jail", err)
 	}
 	d.close() // or the control socket would never report its end
 
@@ -170,23 +170,26 @@ func (jail *cell) mapUser(pid int) error {
 	}
 	for _, f := range files {
 		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, f.name), []byte(f.text), 0); err != nil {
-			return fmt.Errorf("mapping the guest's user: %w%s", err, namespaceHint(err))
+			return refused("mapping the guest's user", err)
 		}
 	}
 	return nil
 }
 
-// namespaceHint explains the refusals that a host's configuration causes.
-func namespaceHint(err error) string {
+// refused explains the refusals that a host's configuration causes. Their error
+// numbers mean something else to whoever looks for a full disk or a missing
+// right, so they are not passed on; others are.
+func refused(doing string, err error) error {
+	why := ""
 	switch {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.ENOSYS):
-		return " (this host or container lets this user make no user namespaces: see kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns)"
+		why = "this host or container lets this user make no user namespaces: see kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns"
 	case errors.Is(err, syscall.ENOSPC):
-		return " (the limit user.max_user_namespaces or its like is reached)"
-	case errors.Is(err, syscall.EAGAIN):
-		return " (this user may have no more processes)"
+		why = "the limit user.max_user_namespaces or one of its like is reached"
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
 	}
-	return ""
+	return fmt.Errorf("%s: %v (%s)", doing, err, why)
 }
 
 // controlPair makes a blocking pair of sockets that keep messages apart.

@@ -45,7 +45,7 @@ func Build(ctx context.Context, o Options, progress build.Progress) (Image, erro
 	if m, ok := cached(); ok {
 		return m, nil
 	}
-	if err := checkTools(); err != nil {
+	if err := checkTools(r); err != nil {
 		return Image{}, err
 	}
 	if err := os.MkdirAll(folder(o.Cache), 0o755); err != nil {
@@ -89,7 +89,7 @@ func Build(ctx context.Context, o Options, progress build.Progress) (Image, erro
 	}
 
 	steps.Next()
-	if err := pack(ctx, r, tree, filepath.Join(dir, rootFile)); err != nil {
+	if err := pack(ctx, r, tree, filepath.Join(dir, rootFile(r.FileSystem)), stage.Dir); err != nil {
 		return Image{}, err
 	}
 
@@ -104,8 +104,14 @@ func Build(ctx context.Context, o Options, progress build.Progress) (Image, erro
 }
 
 // checkTools finds what is missing before minutes have gone by.
-func checkTools() error {
-	tools := map[string]string{"mmdebstrap": "mmdebstrap", "sqfstar": "squashfs-tools", "dpkg-deb": "dpkg"}
+func checkTools(r Recipe) error {
+	tools := map[string]string{"mmdebstrap": "mmdebstrap", "dpkg-deb": "dpkg"}
+	switch r.FileSystem {
+	case "erofs":
+		tools["mkfs.erofs"] = "erofs-utils"
+	case "squashfs":
+		tools["sqfstar"] = "squashfs-tools"
+	}
 	if os.Geteuid() != 0 {
 		tools["newuidmap"] = "uidmap"
 	}
@@ -230,37 +236,13 @@ func newPackages(line string) int {
 	return n
 }
 
-// pack turns the archive into a squashfs image.
-func pack(ctx context.Context, r Recipe, tree, file string) error {
-	// The archive has no entry for the root itself, which would then be the
-	// caller's and open to everybody.
-	args := []string{"-no-progress", "-quiet", "-root-mode", "755", "-root-uid", "0", "-root-gid", "0"}
-	if r.Compression == "none" {
-		args = append(args, "-no-compression")
-	} else {
-		args = append(args, "-comp", r.Compression)
-	}
-	in, err := os.Open(tree)
-	if err != nil {
-		return fmt.Errorf("packing the file system: %w", err)
-	}
-	defer in.Close()
-	cmd := exec.Command("sqfstar", append(args, file)...)
-	cmd.Stdin = in
-	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(r.Epoch.Unix(), 10))
-	if err := build.Run(ctx, cmd, nil); err != nil {
-		return fmt.Errorf("packing the file system: %w", err)
-	}
-	return nil
-}
-
 // describe writes image.json.
 func describe(dir string, r Recipe, hash string) error {
 	manifest, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return fmt.Errorf("counting packages: %w", err)
 	}
-	st, err := os.Stat(filepath.Join(dir, rootFile))
+	st, err := os.Stat(filepath.Join(dir, rootFile(r.FileSystem)))
 	if err != nil {
 		return fmt.Errorf("measuring the image: %w", err)
 	}
@@ -269,7 +251,7 @@ func describe(dir string, r Recipe, hash string) error {
 		About:       r.About,
 		Recipe:      hash,
 		Suite:       r.Suite,
-		Type:        "squashfs",
+		Type:        r.FileSystem,
 		Compression: r.Compression,
 		Packages:    strings.Count(string(manifest), "\n"),
 		Bytes:       st.Size(),

@@ -33,10 +33,11 @@ type Image struct {
 
 // Files of an image's folder.
 const (
-	rootFile     = "root.squashfs"
 	manifestFile = "manifest.txt"
 	aboutFile    = "image.json"
 )
+
+func rootFile(fileSystem string) string { return "root." + fileSystem }
 
 // NotFoundError says that an image is not in the cache.
 type NotFoundError struct {
@@ -129,7 +130,7 @@ func read(dir string) (Image, error) {
 	if m.Dir, err = filepath.Abs(dir); err != nil {
 		return Image{}, err
 	}
-	m.Path = filepath.Join(m.Dir, rootFile)
+	m.Path = filepath.Join(m.Dir, rootFile(m.Type))
 	if _, err := os.Stat(m.Path); err != nil {
 		return Image{}, fmt.Errorf("reading image %s: %w", m.Name, err)
 	}

@@ -32,7 +32,8 @@ type Recipe struct {
 	Name        string    `yaml:"name"`        // of the image, as labs say it
 	About       string    `yaml:"about"`       // one line for people
 	Suite       string    `yaml:"suite"`       // Debian release
-	Compression string    `yaml:"compression"` // none, lz4, zstd, gzip or xz
+	FileSystem  string    `yaml:"filesystem"`  // erofs or squashfs
+	Compression string    `yaml:"compression"` // none, or what the file system knows
 	Epoch       time.Time `yaml:"epoch"`       // no file is younger
 	Overlay     string    `yaml:"overlay"`     // folder beside the recipe, its files go over those of the packages
 	Packages    []Group   `yaml:"packages"`
@@ -54,7 +55,6 @@ var (
 	imageName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.]*$`)
 	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`)
 	suiteName   = regexp.MustCompile(`^[a-z]+$`)
-	compressors = []string{"none", "lz4", "zstd", "gzip", "xz"}
 )
 
 // LoadRecipe reads the built-in recipe of that name, or else the file at that
@@ -124,8 +124,10 @@ func (r Recipe) check() error {
 		return fmt.Errorf("name: %q should be small letters, digits and dots", r.Name)
 	case !suiteName.MatchString(r.Suite):
 		return fmt.Errorf("suite: %q should be the name of a Debian release, such as bookworm", r.Suite)
-	case !slices.Contains(compressors, r.Compression):
-		return fmt.Errorf("compression: %q should be one of %s", r.Compression, strings.Join(compressors, ", "))
+	case compressors[r.FileSystem] == nil:
+		return fmt.Errorf("filesystem: %q should be erofs or squashfs", r.FileSystem)
+	case !slices.Contains(compressors[r.FileSystem], r.Compression):
+		return fmt.Errorf("compression: %q should be one of %s", r.Compression, strings.Join(compressors[r.FileSystem], ", "))
 	case r.Epoch.Unix() <= 0:
 		return fmt.Errorf("epoch: give a time after 1970, such as 2026-01-01T00:00:00Z")
 	}

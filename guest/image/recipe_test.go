@@ -17,6 +17,7 @@ import (
 const goodRecipe = `name: small
 about: A small one
 suite: bookworm
+filesystem: squashfs
 compression: lz4
 epoch: 2026-01-01T00:00:00Z
 overlay: files
@@ -41,6 +42,9 @@ func TestParseRecipe(t *testing.T) {
 		{"name with a dash", "name: small", "name: a-b", `name: "a-b"`},
 		{"suite", "suite: bookworm", "suite: book worm", "suite"},
 		{"compression", "compression: lz4", "compression: zip", `compression: "zip" should be one of none, lz4`},
+		{"compression of another type", "filesystem: squashfs", "filesystem: erofs", ""},
+		{"compression unknown to the type", "filesystem: squashfs\ncompression: lz4", "filesystem: erofs\ncompression: zstd", `compression: "zstd" should be one of none, lz4`},
+		{"file system", "filesystem: squashfs", "filesystem: ntfs", `filesystem: "ntfs" should be erofs or squashfs`},
 		{"epoch", "epoch: 2026-01-01T00:00:00Z", "epoch: 1960-01-01T00:00:00Z", "epoch"},
 		{"no overlay there", "overlay: files", "overlay: elsewhere", "elsewhere"},
 		{"overlay outside", "overlay: files", "overlay: ../files", "overlay"},

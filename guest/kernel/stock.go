@@ -23,7 +23,7 @@ const (
 
 // wanted are the modules without which guestd cannot mount the image, nor
 // thereby the image of the others.
-var wanted = []string{"squashfs", "overlay"}
+var wanted = []string{"squashfs", "erofs", "overlay"}
 
 // buildStock fetches Debian's packaged kernel. Its program is kept as it is; its
 // modules become an image, since a jailed guest sees no folder of the host.
@@ -94,7 +94,7 @@ func buildStock(ctx context.Context, o Options, stage *build.Stage, progress bui
 
 	steps.Next()
 	image := exec.Command("mksquashfs", modules, filepath.Join(dir, k.Modules),
-		"-comp", "zstd", "-all-root", "-no-xattrs", "-no-progress", "-quiet", "-mkfs-time", "0", "-all-time", "0")
+		"-comp", "lz4", "-all-root", "-no-xattrs", "-no-progress", "-quiet", "-mkfs-time", "0", "-all-time", "0")
 	if err := build.Run(ctx, image, nil); err != nil {
 		return Kernel{}, fmt.Errorf("packing the modules: %w", err)
 	}

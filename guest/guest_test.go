@@ -177,11 +177,16 @@ func TestParentDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = parent.Wait()
+	waitGone(t, inside)
+}
+
+func waitGone(t *testing.T, pids []int) {
+	t.Helper()
 	deadline := time.Now().Add(patience)
-	for _, pid := range inside {
+	for _, pid := range pids {
 		for alive(pid) {
 			if time.Now().After(deadline) {
-				t.Fatalf("process %d outlived its parent", pid)
+				t.Fatalf("process %d is left", pid)
 			}
 			time.Sleep(time.Millisecond)
 		}
@@ -395,6 +400,25 @@ func TestMconsoleIsNotFollowed(t *testing.T) {
 	}
 }
 
+// A question that a guest does not answer ends with the guest.
+func TestMconsoleUnanswered(t *testing.T) {
+	m := boot(t, realConfig(t))
+	if err := syscall.Kill(m.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ctx := within(t)
+	answer := make(chan error)
+	go func() {
+		_, err := m.Mconsole(ctx, "version")
+		answer <- err
+	}()
+	time.Sleep(50 * time.Millisecond) // let it be asked; the other order passes too
+	m.Kill()
+	if err := <-answer; err == nil || ctx.Err() != nil {
+		t.Errorf("the question ended with %v, its context with %v", err, ctx.Err())
+	}
+}
+
 // asGuest does f as the user that guests run as.
 func asGuest(t *testing.T, f func()) {
 	t.Helper()
@@ -508,11 +532,7 @@ func TestJailDisabled(t *testing.T) {
 	}
 	inside := append(descendants(t, m.PID()), m.PID())
 	m.Kill()
-	for _, pid := range inside {
-		if alive(pid) {
-			t.Errorf("process %d is left", pid)
-		}
-	}
+	waitGone(t, inside) // nobody waits for them here as a namespace's end does
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 		t.Errorf("its folder holds %v, %v", left, err)
 	}

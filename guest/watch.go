@@ -48,6 +48,7 @@ func (g *Guest) watch(stdout *os.File) {
 	case <-time.After(time.Second):
 	}
 	g.agent.Close()
+	_ = g.jail.client.SetDeadline(time.Now()) // ends a question that nobody will answer
 	g.mconsole.mu.Lock()
 	g.jail.close()
 	g.mconsole.mu.Unlock()

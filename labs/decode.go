@@ -22,7 +22,7 @@ const (
 	maxSysctls    = 64
 	maxTags       = 16
 
-	minMemory, maxMemory = 32 << 20, 2 << 30
+	minMemory, maxMemory = 48 << 20, 2 << 30 // with 40 MiB guestd's Go runtime finds no room
 	minDisk, maxDisk     = 16 << 20, 16 << 30
 	minMTU, maxMTU       = 68, 65000 // RFC 791's least; what a guest's driver takes
 )

@@ -41,6 +41,6 @@ export function showHelp(): void {
     h("table", { class: "keys" }, h("tbody", {}, ...keys.map(([k, what]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, k)), h("td", {}, what))))),
     h("h3", {}, "Terminals"),
     h("div", { class: "row" }, "Type size", button("−", () => set(-1), { "aria-label": "Smaller" }), size, button("+", () => set(1), { "aria-label": "Larger" })),
-    h("label", { class: "row" }, reader, "Let screen readers read the terminals"),
+    h("label", { class: "choice" }, reader, "Let screen readers read the terminals"),
   );
 }

@@ -219,7 +219,7 @@ export class Pane implements Screen {
     if (cols === this.term.cols && rows === this.term.rows) return;
     this.foreign = true;
     this.term.resize(cols, rows);
-    if (!this.host.readonly) this.showForeign(true);
+    this.showForeign(true);
   }
 
   replaying(on: boolean): void {
@@ -281,8 +281,9 @@ export class Pane implements Screen {
   }
 
   private showForeign(on: boolean): void {
+    this.element.classList.toggle("is-foreign", on);
     this.element.querySelector(".pane-foreign")?.remove();
-    if (!on) return;
+    if (!on || this.host.readonly) return;
     this.element.append(
       h(
         "div",

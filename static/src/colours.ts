@@ -9,6 +9,7 @@ const dark: ITheme = {
   cursor: "#f09a63",
   cursorAccent: "#161b21",
   selectionBackground: "#4a5a6a80",
+  selectionInactiveBackground: "#c8641f99", // what a search has found
   black: "#2a323b",
   red: "#f7857a",
   green: "#7fc99a",
@@ -33,6 +34,7 @@ const light: ITheme = {
   cursor: "#9c4415",
   cursorAccent: "#fdfcfa",
   selectionBackground: "#c9b7a880",
+  selectionInactiveBackground: "#f0a27199",
   black: "#242b32",
   red: "#ab2219",
   green: "#1a6e43",

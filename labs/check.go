@@ -11,8 +11,12 @@ func check(file string, dr *draft, probs *collector) Topology {
 	if len(dr.nodes) == 0 {
 		probs.add(mark{file, 1, 1}, `add "nodes:" with at least one`, "the lab has no nodes")
 	}
-	if len(dr.nodes) > maxNodes { // by extends; within one file it was said
+	// What is too much by extends alone; within one file it was said.
+	if len(dr.nodes) > maxNodes {
 		probs.add(dr.nodes[maxNodes].name.mark, "split the lab", "more than %d nodes", maxNodes)
+	}
+	if len(dr.segments) > maxSegments {
+		probs.add(dr.segments[maxSegments].name.mark, "split the lab", "more than %d segments", maxSegments)
 	}
 	var t Topology
 	members := map[string][]*draftInterface{}
@@ -25,6 +29,9 @@ func check(file string, dr *draft, probs *collector) Topology {
 	for _, dn := range dr.nodes {
 		n := dn.node
 		n.Name = dn.name.s
+		if len(dn.interfaces) > maxInterfaces {
+			probs.add(dn.interfaces[maxInterfaces].name.mark, "spread them over more nodes", "more than %d interfaces on one node", maxInterfaces)
+		}
 		for _, di := range dn.interfaces {
 			if seg := di.segment.s; seg != "" {
 				if _, ok := members[seg]; !ok {

@@ -24,7 +24,7 @@ const (
 
 	minMemory, maxMemory = 48 << 20, 2 << 30 // with 40 MiB guestd's Go runtime finds no room
 	minDisk, maxDisk     = 16 << 20, 16 << 30
-	minMTU, maxMTU       = 68, 65000 // RFC 791's least; what a guest's driver takes
+	minMTU, maxMTU       = 68, 1500 // RFC 791's least; the most that a guest's driver is set up for
 )
 
 var (

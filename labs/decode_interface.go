@@ -14,6 +14,8 @@ func (d *decoder) iface(e entry) *draftInterface {
 	di.segment.mark = e.key.mark
 	if e.key.s == "lo" {
 		d.probs.add(e.key.mark, "give it addresses by a startup command", "lo is there on every node, and no cable goes into it")
+	} else if e.key.s == "all" || e.key.s == "default" {
+		d.probs.add(e.key.mark, "choose another name", "%q cannot be the name of an interface: it has a meaning of its own", e.key.s)
 	} else if !interfaceRE.MatchString(e.key.s) {
 		d.probs.add(e.key.mark, "use a name like eth0: a-z and 0-9, at most 15, a letter first", "%s cannot be the name of an interface", quoteShort(e.key.s))
 	}

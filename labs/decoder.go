@@ -164,6 +164,10 @@ func (d *decoder) str(n ast.Node, what string, limit int) (text, bool) {
 		d.bad(n, "", "%s is a text, found %s", what, kindOf(n))
 		return t, false
 	}
+	if strings.ContainsRune(t.s, 0) { // by an escape in quotes
+		d.bad(n, "put binary content into a file of its own", "%s has a zero byte", what)
+		return t, false
+	}
 	if len(t.s) > limit {
 		d.bad(n, "shorten it", "%s is longer than %s", what, byteSize(int64(limit)))
 		return t, false

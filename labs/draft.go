@@ -40,7 +40,7 @@ type draftSegment struct {
 // draftFile is one file for a node, its content in the YAML or in the folder.
 type draftFile struct {
 	path text
-	mode uint32 // 0: by the source
+	mode uint32
 	data []byte
 }
 

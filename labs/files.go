@@ -113,7 +113,7 @@ func (d *decoder) nodeFile(e entry, content func(text) ([]byte, uint32, bool)) (
 		d.probs.add(e.key.mark, "write it like /etc/hosts", "the path %s %s", quoteShort(e.key.s), why)
 	}
 	var source, inline text
-	var hasSource, hasInline bool
+	var hasSource, hasInline, hasMode bool
 	var mode uint32
 	d.object(e.value, "a file", []field{
 		{"source", func(n ast.Node) { source, hasSource = d.str(n, "source", maxPath) }},
@@ -126,7 +126,7 @@ func (d *decoder) nodeFile(e entry, content func(text) ([]byte, uint32, bool)) (
 			}
 			if ok {
 				m, _ := strconv.ParseUint(strings.TrimPrefix(strings.TrimPrefix(t.s, "0"), "o"), 8, 32)
-				mode = uint32(m)
+				mode, hasMode = uint32(m), true
 			}
 		}},
 	})
@@ -145,8 +145,9 @@ func (d *decoder) nodeFile(e entry, content func(text) ([]byte, uint32, bool)) (
 			return f, false
 		}
 	}
-	setIf(&mode, f.mode)
-	f.mode = mode
+	if hasMode {
+		f.mode = mode
+	}
 	return f, true
 }
 

@@ -4,7 +4,7 @@ package labs
 // files for nodes and a solution. Load reads one. A Lab is not changed after
 // it was loaded, so it may be shared between goroutines.
 type Lab struct {
-	Slug        string // the folder's name, ^[a-z][a-z0-9-]{0,62}$
+	Slug        string // the folder's name, ^[a-z0-9][a-z0-9-]{0,62}$
 	Title       string
 	Summary     string // one sentence for lists
 	Description string // Markdown, may be empty

@@ -150,7 +150,7 @@ func (l *loader) chain(dir string, from []string) (dr *draft, guide text) {
 		} else {
 			guide.file = guideFile
 		}
-	} else if _, missing := fs.Lstat(l.fsys, guideFile); missing == nil {
+	} else if _, statErr := fs.Lstat(l.fsys, guideFile); statErr == nil { // it is there
 		guide.file = guideFile
 		l.probs.add(mark{file: guideFile}, "", "this %v", err)
 	}

@@ -141,6 +141,7 @@ nodes:
         echo b
     files:
       /etc/motd: {source: files/motd, mode: 0600}
+      /etc/closed: {content: "for root\n", mode: 0000}
       /usr/local/bin/hi:
         content: |
           #!/bin/sh
@@ -196,6 +197,7 @@ func TestLoad(t *testing.T) {
 					{Path: "/etc/base", Mode: 0o644, Data: []byte("kept\n")},
 					{Path: "/etc/motd", Mode: 0o600, Data: []byte("from the lab\n")},
 					{Path: "/root/run", Mode: 0o755, Data: []byte("#!/bin/sh\n")},
+					{Path: "/etc/closed", Data: []byte("for root\n")},
 					{Path: "/usr/local/bin/hi", Mode: 0o755, Data: []byte("#!/bin/sh\n\techo \"tab is content\"\n")},
 				},
 				Placed: true,
@@ -248,12 +250,14 @@ func TestLoadLimits(t *testing.T) {
 	tests := []struct {
 		name, yaml, want string
 	}{
-		{"10 MB of aliases", laughs.String(), "lab/lab.yaml:18168:28: the file is larger than 1M (put large content into files of its own below nodes/)"},
+		{"10 MB of aliases", laughs.String(), "lab/lab.yaml:18168:28: the file is larger than 1M (shorten it; what is large goes into files of its own)"},
 		{"aliases", laughs.String()[:10000], "lab/lab.yaml:1:5: an anchor (&) is not allowed in a lab (write it out, use extends, or put quotes around a text that begins so)"},
-		{"one long line", head + "summary: " + strings.Repeat("x", 1<<20), "lab/lab.yaml:2:1048568: the file is larger than 1M (put large content into files of its own below nodes/)"},
+		{"one long line", head + "summary: " + strings.Repeat("x", 1<<20), "lab/lab.yaml:2:1048568: the file is larger than 1M (shorten it; what is large goes into files of its own)"},
 		{"many keys", head + strings.Repeat("k: v\n", 100000), "lab/lab.yaml:6667:4: the file has more than 20000 words and signs (split the lab)"},
 		{"deep brackets", head + "nodes: " + strings.Repeat("[", 19000), "lab/lab.yaml:2:40: this is nested more than 32 deep (write it simpler)"},
 		{"deep list", head + "nodes: {}\ntags:\n" + strings.Repeat("- ", 19000), "lab/lab.yaml:4:65: this is nested more than 32 deep (write it simpler)"},
+		{"blank lines", head + "description: |\n" + strings.Repeat("\n", 80000), "lab/lab.yaml:103:1: more than 100 blank lines follow one another (remove some)"},
+		{"zero byte", head + "nodes:\n  pc1:\n    startup: [\"echo \\0\"]\n", "lab/lab.yaml:4:15: a startup command has a zero byte (put binary content into a file of its own)"},
 		{"not UTF-8", head + "author: J\xe9r\xf4me\n", "lab/lab.yaml:2:10: byte 0xe9 is not UTF-8 (save the file as UTF-8)"},
 		{"UTF-16", "\xff\xfet\x00i\x00", "lab/lab.yaml:1:1: byte 0xff is not UTF-8 (save the file as UTF-8)"},
 		{"control character", head + "author: \"\x1b[31m\"\n", "lab/lab.yaml:2:10: control character U+001B (remove it)"},
@@ -278,6 +282,49 @@ func TestLoadLimits(t *testing.T) {
 				t.Errorf("%d problems", len(problems))
 			}
 		})
+	}
+}
+
+// TestLimitsByExtends: labs that are within bounds one by one add up.
+func TestLimitsByExtends(t *testing.T) {
+	fsys := fstest.MapFS{"lab/guide.md": {Data: []byte("# x\n")}}
+	for i, name := range []string{"base", "lab"} {
+		var y strings.Builder
+		y.WriteString("title: x\n")
+		if name == "lab" {
+			y.WriteString("extends: ../base\n")
+		}
+		y.WriteString("nodes:\n  pc1:\n    interfaces:\n")
+		for j := range 16 {
+			fmt.Fprintf(&y, "      eth%d: s%d-%d\n", 16*i+j, i, j)
+		}
+		y.WriteString("segments:\n")
+		for j := range 256 {
+			fmt.Fprintf(&y, "  s%d-%d:\n", i, j)
+		}
+		fsys[name+"/lab.yaml"] = &fstest.MapFile{Data: []byte(y.String())}
+	}
+	_, err := labs.Load(fsys, "lab")
+	for _, want := range []string{
+		"lab/lab.yaml:6:7: more than 16 interfaces on one node (spread them over more nodes)",
+		"lab/lab.yaml:23:3: more than 256 segments (split the lab)",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Load = %.200v…; want %s in it", err, want)
+		}
+	}
+}
+
+// TestProblemString: what a file is called moves no terminal's cursor.
+func TestProblemString(t *testing.T) {
+	_, err := labs.Load(fstest.MapFS{
+		"lab/lab.yaml":                  {Data: []byte("title: x\nnodes: {pc1: }\n")},
+		"lab/guide.md":                  {Data: []byte("# x\n")},
+		"lab/solution/\x1b[2J.sh":       {},
+		"lab/nodes/pc1/etc/\x1b[31mred": {Data: []byte("x")},
+	}, "lab")
+	if err == nil || strings.Contains(err.Error(), "\x1b") || !strings.Contains(err.Error(), `"lab/solution/\x1b[2J.sh"`) {
+		t.Errorf("Load = %q; want the names quoted", err)
 	}
 }
 

@@ -19,7 +19,11 @@ type Problem struct {
 // String is "file:line:col: message (fix)".
 func (p Problem) String() string {
 	var b strings.Builder
-	b.WriteString(p.File)
+	if printable(p.File) {
+		b.WriteString(p.File)
+	} else { // a file's name may hold what moves a terminal's cursor
+		fmt.Fprintf(&b, "%q", p.File)
+	}
 	if p.Line > 0 {
 		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Col)
 	}

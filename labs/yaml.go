@@ -22,6 +22,10 @@ const (
 	// A lab of 64 nodes has some 5,000.
 	maxTokens = 20_000
 
+	// maxBlank bounds the lexer's time, which grows with the square of the blank
+	// lines in one run: 80,000 at the end of a block text took 30 s.
+	maxBlank = 100
+
 	// maxDepth is how deep brackets may be nested, and how many dashes, colons
 	// and question marks may begin something new in one line: the parser calls
 	// itself for each. A lab needs 4.
@@ -38,6 +42,9 @@ func parseYAML(file string, data []byte, probs *collector) (root ast.Node) {
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		probs.add(mark{file, 1, 1}, `begin with "title: …"`, "the file is empty")
+		return nil
+	}
+	if !checkBlank(file, data, probs) {
 		return nil
 	}
 	// The library is fed by strangers; a slip of its own is an error in one
@@ -89,7 +96,7 @@ func cleanText(file string, data []byte, limit int, probs *collector) ([]byte, b
 	if len(data) > limit {
 		line := bytes.Count(data[:limit], []byte("\n")) + 1
 		col := limit - bytes.LastIndexByte(data[:limit], '\n')
-		probs.add(mark{file, line, col}, "put large content into files of its own below nodes/",
+		probs.add(mark{file, line, col}, "shorten it; what is large goes into files of its own",
 			"the file is larger than %s", byteSize(int64(limit)))
 		return nil, false
 	}
@@ -112,6 +119,21 @@ func cleanText(file string, data []byte, limit int, probs *collector) ([]byte, b
 		rest = rest[n:]
 	}
 	return data, true
+}
+
+// checkBlank complains of a run of blank lines that is too long to be meant.
+func checkBlank(file string, data []byte, probs *collector) bool {
+	n, run := 0, 0
+	for line := range bytes.Lines(data) {
+		n++
+		if len(bytes.TrimSpace(line)) > 0 {
+			run = 0
+		} else if run++; run > maxBlank {
+			probs.add(mark{file, n, 1}, "remove some", "more than %d blank lines follow one another", maxBlank)
+			return false
+		}
+	}
+	return true
 }
 
 // blockContent is the set of lines that are the content of block scalars ("|"

@@ -127,24 +127,24 @@ func enrol(ctx context.Context, tx *sql.Tx, courseID, userID int64, staff bool) 
 func (db *DB) Join(ctx context.Context, userID int64, code string) (labs.Course, error) {
 	var c labs.Course
 	err := db.write(ctx, func(tx *sql.Tx) (err error) {
-		c, err = join(ctx, tx, userID, code)
-		return err
+		if c, err = courseByCode(ctx, tx, code); err != nil {
+			return err
+		}
+		return join(ctx, tx, c.ID, userID)
 	})
 	return c, err
 }
 
-func join(ctx context.Context, tx *sql.Tx, userID int64, code string) (labs.Course, error) {
+func courseByCode(ctx context.Context, tx *sql.Tx, code string) (labs.Course, error) {
 	c, err := scanCourse(tx.QueryRowContext(ctx,
 		`SELECT `+courseCols+` FROM courses WHERE join_code = nullif(?, '')`, labs.CleanJoinCode(code)))
-	if err != nil {
-		return labs.Course{}, notFound(err, "finding course by join code", "join code")
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO enrolments (course_id, user_id, created_at) VALUES (?, ?, ?)
-		ON CONFLICT DO NOTHING`, c.ID, userID, millis(time.Now()))
-	if err != nil {
-		return labs.Course{}, conflict(err, "enrolling", "")
-	}
-	return c, nil
+	return c, notFound(err, "finding course by join code", "join code")
+}
+
+func join(ctx context.Context, tx *sql.Tx, courseID, userID int64) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO enrolments (course_id, user_id, created_at) VALUES (?, ?, ?)
+		ON CONFLICT DO NOTHING`, courseID, userID, millis(time.Now()))
+	return conflict(err, "enrolling", "")
 }
 
 // Register makes a student of somebody who has a join code, and enrols them:
@@ -154,11 +154,14 @@ func (db *DB) Register(ctx context.Context, u *labs.User, passwordHash, code str
 	var c labs.Course
 	u.Role, u.Disabled = labs.Student, false
 	err := db.write(ctx, func(tx *sql.Tx) (err error) {
+		// The code first: who has none is not to learn which logins are taken.
+		if c, err = courseByCode(ctx, tx, code); err != nil {
+			return err
+		}
 		if err := createUser(ctx, tx, u, passwordHash); err != nil {
 			return err
 		}
-		c, err = join(ctx, tx, u.ID, code)
-		return err
+		return join(ctx, tx, c.ID, u.ID)
 	})
 	return c, err
 }

@@ -65,6 +65,11 @@ func TestCourses(t *testing.T) {
 	wantCode(t, err, labs.NotFound)
 	_, _, err = db.UserByLogin(ctx, "dora") // both or neither
 	wantCode(t, err, labs.NotFound)
+	taken := labs.User{Login: "carl"}
+	_, err = db.Register(ctx, &taken, "hash", "BCDF-GHJK") // no code, no word about the login
+	wantCode(t, err, labs.NotFound)
+	_, err = db.Register(ctx, &taken, "hash", c.JoinCode)
+	wantCode(t, err, labs.Conflict)
 
 	members, err := db.Members(ctx, c.ID)
 	if err != nil || !slices.Equal(members, []labs.Member{{User: teacher, Staff: true}, {User: anna}, {User: carl}}) {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/migrations"
@@ -44,12 +45,7 @@ func Open(ctx context.Context, path string) (_ *DB, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
-	// SQLite gives its -wal and -shm files the mode of the database.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening database: %w", err)
-	}
-	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+	if err := secureFile(path); err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
 
@@ -64,7 +60,7 @@ func Open(ctx context.Context, path string) (_ *DB, err error) {
 	}
 	db.w.SetMaxOpenConns(1)
 	db.w.SetMaxIdleConns(1)
-	if err := db.migrate(ctx); err != nil {
+	if err := db.migrate(ctx, filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", path, err)
 	}
 	if db.r, err = sql.Open("sqlite3", dsn(path, "mode=ro&_query_only=true")); err != nil {
@@ -79,13 +75,40 @@ func Open(ctx context.Context, path string) (_ *DB, err error) {
 	return db, nil
 }
 
+// secureFile makes the file when it is not there and keeps others from it.
+// SQLite gives its -wal and -shm files the mode of the database. A file that
+// is there is not opened: closing it would drop the locks of every connection
+// that this process has to it.
+func secureFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 func dsn(path, more string) string {
 	u := url.URL{Scheme: "file", Path: path, RawQuery: fmt.Sprintf(
 		"_foreign_keys=true&_busy_timeout=%d&%s", busyTimeout.Milliseconds(), more)}
 	return u.String()
 }
 
-func (db *DB) migrate(ctx context.Context) error {
+// migrate brings the schema up to date. Of two processes that open a database
+// at once, such as the server and a `patchbay user`, one waits for the other:
+// they take turns by a lock on the folder that the database lies in, which
+// ends with the process that holds it.
+func (db *DB) migrate(ctx context.Context, dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("locking the folder: %w", err)
+	}
+	defer d.Close()
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("locking the folder: %w", err)
+	}
 	p, err := goose.NewProvider(goose.DialectSQLite3, db.w, migrations.FS)
 	if err != nil {
 		return fmt.Errorf("reading migrations: %w", err)

@@ -21,8 +21,20 @@ import (
 	"github.com/patchbay/patchbay/migrations"
 )
 
-// TestMain lets the test binary be the process that TestKilled kills.
+// TestMain lets the test binary be the process that TestKilled kills, and one
+// of those of TestOpenAtOnce.
 func TestMain(m *testing.M) {
+	if path := os.Getenv("PATCHBAY_TEST_OPENER"); path != "" {
+		db, err := sqlite.Open(context.Background(), path)
+		if err == nil {
+			err = db.Close()
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if path := os.Getenv("PATCHBAY_TEST_WRITER"); path != "" {
 		if err := writeForever(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -115,6 +127,25 @@ func TestOpen(t *testing.T) {
 	again := open(t, path)
 	if u, _, err := again.UserByLogin(ctx, "anna"); err != nil || u.Role != labs.Admin {
 		t.Errorf("after opening again: %+v, %v", u, err)
+	}
+}
+
+// TestOpenAtOnce: of several processes that meet a new database, one makes its
+// tables and the others find them made.
+func TestOpenAtOnce(t *testing.T) {
+	for range 3 {
+		path := filepath.Join(t.TempDir(), "test.db")
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				cmd := exec.Command(os.Args[0])
+				cmd.Env = append(os.Environ(), "PATCHBAY_TEST_OPENER="+path)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("opening: %v\n%s", err, out)
+				}
+			})
+		}
+		wg.Wait()
 	}
 }
 

@@ -62,7 +62,7 @@ type NodeState struct {
 	Reason      string           `json:"reason,omitempty"` // one sentence for a student: why failed or stopped
 	Detail      string           `json:"detail,omitempty"` // the console's last lines, for whoever digs
 	Image       string           `json:"image"`
-	Kernel      string           `json:"kernel"`
+	Kernel      string           `json:"kernel"` // empty until the first start, when the lab names none
 	MemoryBytes int64            `json:"memory"`
 	Consoles    int              `json:"consoles"`
 	Interfaces  []InterfaceState `json:"interfaces"`

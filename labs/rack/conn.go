@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,9 +117,11 @@ func (c *conn) read() error {
 			if errors.Is(err, errInputFlood) {
 				code = websocket.CloseTryAgainLater
 			}
+			// A close frame holds 125 bytes, all of them UTF-8, even where it was cut.
 			reason := err.Error()
+			reason = strings.ToValidUTF8(reason[:min(len(reason), 120)], "")
 			_ = c.ws.WriteControl(websocket.CloseMessage, // the client may be gone
-				websocket.FormatCloseMessage(code, reason[:min(len(reason), 120)]), time.Now().Add(time.Second))
+				websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
 			return err
 		}
 	}
@@ -193,7 +196,7 @@ func (c *conn) attach(m *ClientMessage) error {
 	if m.Cols > 0 && m.Rows > 0 && !c.viewer {
 		con.resize(ch, m.Cols, m.Rows)
 	}
-	con.opened()
+	con.touched()
 	return nil
 }
 

@@ -15,6 +15,7 @@ const (
 	idleRate   = 1 << 20          // bytes per second read while nobody looks
 	maxChunk   = 16 << 10         // of output in one message, so that channels take turns
 	maxTypists = 64               // sessions whose input position is remembered, per console
+	maxQueue   = 4096             // pieces of input that wait; a piece costs some 100 bytes beside its own
 	pasteChunk = 4 << 10          // of input in one write
 	resyncBack = Window / 2       // how much of the newest output a channel that fell behind gets
 	noticeOn   = "\x1b[0m\x1b[2m" // dim
@@ -31,8 +32,7 @@ var errInputFlood = errors.New("more input than the console takes")
 // written is in a ring, any number of channels look at it, and what they type
 // goes to the line while there is one. Safe for concurrent use.
 type console struct {
-	opened  func()                  // a channel came; called without the lock
-	resized func(cols, rows uint16) // called without the lock
+	touched func() // a channel came, or the size has changed; called without the lock
 
 	mu       sync.Mutex
 	changed  sync.Cond // on mu: an ack, a channel, input, the line's end
@@ -71,10 +71,9 @@ type line struct {
 	wg     sync.WaitGroup
 }
 
-func newConsole(opened func(), resized func(cols, rows uint16)) *console {
+func newConsole(touched func()) *console {
 	c := &console{
-		opened:   opened,
-		resized:  resized,
+		touched:  touched,
 		epoch:    time.Now().UnixMilli(), // greater than in any earlier process of this rack
 		channels: map[*channel]struct{}{},
 		typists:  map[string]*typist{},
@@ -234,7 +233,7 @@ func (c *console) resize(by *channel, cols, rows uint16) {
 		}
 	}
 	c.mu.Unlock()
-	c.resized(cols, rows)
+	c.touched()
 }
 
 // input takes what a session typed, from position on. What it has already is
@@ -260,12 +259,21 @@ func (c *console) input(ch *channel, position int64, data []byte) error {
 		c.noteInput()
 		return nil
 	}
-	if l.queued+len(data) > InputWindow {
+	// Keys that pile up are put together: a message for each of a million would
+	// take a hundred times its size. The first piece is being written.
+	last := len(l.queue) - 1
+	join := last > 0 && l.queue[last].by == t && len(l.queue[last].data)+len(data) <= pasteChunk
+	if l.queued+len(data) > InputWindow || !join && len(l.queue) >= maxQueue {
 		return errInputFlood
 	}
 	t.have = end
-	l.queue = append(l.queue, typed{by: t, end: end, data: append([]byte(nil), data...)})
 	l.queued += len(data)
+	if join {
+		l.queue[last].data = append(l.queue[last].data, data...)
+		l.queue[last].end = end
+	} else {
+		l.queue = append(l.queue, typed{by: t, end: end, data: append([]byte(nil), data...)})
+	}
 	c.changed.Broadcast()
 	return nil
 }

@@ -17,6 +17,7 @@ const (
 	RingSize     = ringSize
 	ConsoleLines = consoleLines
 	HeaderLen    = headerLen
+	MaxQueue     = maxQueue
 )
 
 // CheckClientMessage decodes a message as a connection does.

@@ -44,8 +44,9 @@ type world struct {
 	files   map[string][]byte
 	refuse  func(node string) error // from Start
 	boot    func(ctx context.Context, node string) error
-	deaf    bool // consoles do not read
-	silence bool // no prompt
+	deaf    bool   // consoles do not read
+	silence bool   // no prompt
+	resize  func() // called by Resize, without mu
 }
 
 func newWorld() *world {
@@ -209,6 +210,12 @@ func (f *fake) OpenConsole(_ context.Context, i int) error {
 }
 
 func (f *fake) Resize(_ context.Context, i int, cols, rows uint16) error {
+	f.world.mu.Lock()
+	resize := f.world.resize
+	f.world.mu.Unlock()
+	if resize != nil {
+		resize()
+	}
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
 	f.world.sizes[fmt.Sprint(f.plan.Node.Name, "/", i)] = fmt.Sprintf("%dx%d", cols, rows)

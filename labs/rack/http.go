@@ -127,6 +127,9 @@ func (r *Rack) handleExec(w http.ResponseWriter, q *http.Request) error {
 	ctx, cancel := context.WithTimeout(q.Context(), x.Timeout)
 	defer cancel()
 	res, err := m.Exec(ctx, &x)
+	if err != nil && ctx.Err() != nil {
+		err = &Explained{Sentence: fmt.Sprintf("%s did not end within %v.", x.Args[0], x.Timeout), Err: err}
+	}
 	if err != nil {
 		return fmt.Errorf("running %s: %w", x.Args[0], err)
 	}

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
+	"github.com/patchbay/patchbay/guest/kernel"
 	"github.com/patchbay/patchbay/labs"
 )
 
@@ -34,7 +37,8 @@ type node struct {
 	orders   chan order
 	ctx      context.Context // ends with the rack
 	over     chan struct{}   // closed when run has returned
-	bg       sync.WaitGroup  // opening and sizing consoles
+	bg       sync.WaitGroup  // tend
+	grumbles rate.Sometimes  // what guests and browsers can have logged as often as they like
 
 	mu         sync.Mutex
 	status     Status
@@ -43,7 +47,10 @@ type node struct {
 	bootMillis int64
 	machine    Machine            // while booting, running or stopping
 	ready      bool               // guestd answers
+	kernel     string             // the name of the one that was started last
 	shells     [consoleLines]bool // consoles that guestd was asked to open
+	due        [consoleLines]bool // consoles that have changed since guestd was told
+	tending    [consoleLines]bool // consoles that tend is at work on
 	pending    int                // orders that want a start under way to end
 	interrupt  context.CancelFunc
 
@@ -67,13 +74,12 @@ func newNode(ctx context.Context, r *Rack, plan Plan) *node {
 		ctx:    ctx,
 		over:   make(chan struct{}),
 		status: Off,
+		kernel: plan.Node.Kernel,
 	}
+	n.grumbles.First, n.grumbles.Interval = 3, time.Minute
 	n.plan.Log = n.log
 	for i := range consoleLines {
-		n.consoles = append(n.consoles, newConsole(
-			func() { n.background(func(m Machine) { n.openConsole(m, i) }) },
-			func(cols, rows uint16) { n.background(func(m Machine) { n.sizeConsole(m, i) }) },
-		))
+		n.consoles = append(n.consoles, newConsole(func() { n.attend(i) }))
 	}
 	return n
 }
@@ -178,6 +184,11 @@ func (n *node) start() error {
 		n.mu.Unlock()
 	}()
 
+	if k, err := kernel.Find(n.plan.Rack.Cache, n.spec.Kernel); err == nil { // else the start says so
+		n.mu.Lock()
+		n.kernel = k.Name
+		n.mu.Unlock()
+	}
 	n.set(Starting, "", "")
 	n.began = time.Now()
 	m, err := n.rack.start(ctx, &n.plan)
@@ -214,7 +225,7 @@ func (n *node) start() error {
 	n.log.Info("node runs", "boot", time.Since(n.began))
 	for i, c := range n.consoles {
 		if c.wanted() {
-			n.background(func(m Machine) { n.openConsole(m, i) })
+			n.attend(i)
 		}
 	}
 	return nil
@@ -337,33 +348,51 @@ func (n *node) set(s Status, reason, detail string) {
 	n.rack.touch()
 }
 
-// background runs f with the machine, if guestd answers, without keeping the
-// caller. The node's end waits for it.
-func (n *node) background(f func(Machine)) {
+// attend has guestd told of what has changed of a console, without keeping the
+// caller. However often it is called, one goroutine per console does the work:
+// a browser that sizes its terminal without end costs no more than one that
+// does so once, and the size that comes last stays. The node's end waits for
+// it.
+func (n *node) attend(i int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.ready {
 		return // start does it when the guest is up
 	}
-	m := n.machine
-	n.bg.Go(func() { f(m) })
+	n.due[i] = true
+	if !n.tending[i] {
+		n.tending[i] = true
+		n.bg.Go(func() { n.tend(i) })
+	}
+}
+
+// tend tells guestd of a console until there is no more to tell.
+func (n *node) tend(i int) {
+	for {
+		n.mu.Lock()
+		m, open := n.machine, n.shells[i]
+		if !n.due[i] || !n.ready {
+			n.tending[i] = false
+			n.mu.Unlock()
+			return
+		}
+		n.due[i], n.shells[i] = false, true
+		n.mu.Unlock()
+		if !open {
+			n.openConsole(m, i)
+		}
+		n.sizeConsole(m, i)
+	}
 }
 
 // openConsole makes guestd start a shell on a console, the first time somebody
 // looks at it.
 func (n *node) openConsole(m Machine, i int) {
-	n.mu.Lock()
-	open := n.shells[i]
-	n.shells[i] = true
-	n.mu.Unlock()
-	if !open {
-		ctx, cancel := context.WithTimeout(n.ctx, agentTimeout)
-		defer cancel()
-		if err := m.OpenConsole(ctx, i); err != nil {
-			n.log.Warn("opening a console", "console", i, "err", err)
-		}
+	ctx, cancel := context.WithTimeout(n.ctx, agentTimeout)
+	defer cancel()
+	if err := m.OpenConsole(ctx, i); err != nil {
+		n.grumbles.Do(func() { n.log.Warn("opening a console", "console", i, "err", err) })
 	}
-	n.sizeConsole(m, i)
 }
 
 // sizeConsole tells guestd the console's size.
@@ -375,6 +404,6 @@ func (n *node) sizeConsole(m Machine, i int) {
 	ctx, cancel := context.WithTimeout(n.ctx, agentTimeout)
 	defer cancel()
 	if err := m.Resize(ctx, i, cols, rows); err != nil {
-		n.log.Warn("sizing a console", "console", i, "err", err)
+		n.grumbles.Do(func() { n.log.Warn("sizing a console", "console", i, "err", err) })
 	}
 }

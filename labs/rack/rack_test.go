@@ -246,7 +246,7 @@ func TestExecAndFiles(t *testing.T) {
 		t.Errorf("exec: %+v, %v", res, err)
 	}
 	_, err = c.Exec(ctx, "pc1", rack.ExecRequest{Args: []string{"sleep"}, Timeout: time.Millisecond})
-	refused(t, err, http.StatusGatewayTimeout, "sleep")
+	refused(t, err, http.StatusGatewayTimeout, "sleep did not end within 1ms.")
 	_, err = c.Exec(ctx, "pc1", rack.ExecRequest{})
 	refused(t, err, http.StatusBadRequest, "args")
 	_, err = c.Exec(ctx, "nobody", rack.ExecRequest{Args: []string{"true"}})

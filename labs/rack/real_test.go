@@ -216,6 +216,10 @@ func TestRealHostsTalk(t *testing.T) {
 	if mac := st.Nodes[0].Interfaces[0].MAC; !strings.Contains(b.must(t, "pc1", "ip", "link", "show", "eth0"), mac) {
 		t.Errorf("eth0 of pc1 has not the address %s", mac)
 	}
+	version, _, _ := strings.Cut(strings.TrimSpace(b.must(t, "pc1", "uname", "-r")), "-")
+	if k := st.Nodes[0].Kernel; !strings.Contains(k, version) { // patchbay-7.3.4-44489ffa
+		t.Errorf("the state names the kernel %q, which is version %q", k, version)
+	}
 	if out := b.must(t, "pc1", "cat", "/etc/motd.lab"); out != "from the lab\n" {
 		t.Errorf("the lab's file: %q", out)
 	}

@@ -59,7 +59,7 @@ func (n *node) state() NodeState {
 	defer n.mu.Unlock()
 	s := NodeState{
 		Name: n.spec.Name, Status: n.status, Reason: n.reason, Detail: n.detail,
-		Image: n.spec.Image, Kernel: n.spec.Kernel, MemoryBytes: n.spec.MemoryBytes,
+		Image: n.spec.Image, Kernel: n.kernel, MemoryBytes: n.spec.MemoryBytes,
 		Consoles: consoleLines, BootMillis: n.bootMillis,
 		X: n.spec.X, Y: n.spec.Y, Placed: n.spec.Placed,
 	}

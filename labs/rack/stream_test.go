@@ -330,6 +330,47 @@ func TestInputToADeafConsole(t *testing.T) {
 	}
 }
 
+// Keys wait for a console that does not take them, and take little room.
+func TestKeysToADeafConsole(t *testing.T) {
+	wd := newWorld()
+	wd.deaf = true
+	b := runningRack(t, wd)
+	type typist struct {
+		*wire
+		pos int64
+	}
+	sit := func() *typist {
+		w := &typist{wire: dialWire(t, b.dir, rand.Text(), rack.Owner)}
+		w.attach(rack.ClientMessage{Node: "pc1", Channel: 1, From: -1})
+		return w
+	}
+	types := func(w *typist, data string) error {
+		err := w.WriteMessage(websocket.BinaryMessage, rack.AppendFrame(rack.MsgInput, 1, w.pos, []byte(data)))
+		w.pos += int64(len(data))
+		return err
+	}
+	ann, bob := sit(), sit()
+	for range 16 { // fill the socket
+		if err := types(ann, strings.Repeat("x", 32<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 * rack.MaxQueue {
+		if err := types(ann, "y"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ann.text(rack.ClientMessage{T: "do", ID: 9, Op: &rack.Op{Do: "nothing"}})
+	for ann.next().ID != 9 { // it would have ended
+	}
+	// Two who type in turns have a limit of their own.
+	for types(ann, "a") == nil && types(bob, "b") == nil {
+		if ann.pos > 2*rack.InputWindow {
+			t.Fatal("a million keys in turns were taken")
+		}
+	}
+}
+
 func TestViewersLookOn(t *testing.T) {
 	wd := newWorld()
 	b := runningRack(t, wd)
@@ -388,6 +429,36 @@ func TestFurtherConsoles(t *testing.T) {
 	}
 }
 
+// A browser may size its terminal faster than the guest takes sizes.
+func TestSizesAreMerged(t *testing.T) {
+	wd := newWorld()
+	b := runningRack(t, wd)
+	const most = 2000
+	begun := make(chan struct{}, most)
+	gate := make(chan struct{})
+	wd.mu.Lock()
+	wd.resize = func() { begun <- struct{}{}; <-gate }
+	wd.mu.Unlock()
+	w := dialWire(t, b.dir, rand.Text(), rack.Owner)
+	w.attach(rack.ClientMessage{Node: "pc1", Channel: 1, From: -1, Cols: 80, Rows: 24})
+	<-begun
+	for i := range uint16(most) {
+		w.text(rack.ClientMessage{T: "resize", Channel: 1, Cols: 100 + i%7, Rows: 30})
+	}
+	w.text(rack.ClientMessage{T: "resize", Channel: 1, Cols: 132, Rows: 43})
+	w.text(rack.ClientMessage{T: "do", ID: 9, Op: &rack.Op{Do: "nothing"}})
+	for w.next().ID != 9 { // the rack has taken all that came before
+	}
+	if n := len(begun); n != 0 {
+		t.Errorf("%d sizes are on their way to the guest beside the first", n)
+	}
+	close(gate)
+	eventually(t, wd, func() bool { return wd.sizes["pc1/0"] == "132x43" })
+	if n := len(begun); n > 2 {
+		t.Errorf("the guest was told %d sizes after the first, want the last alone", n)
+	}
+}
+
 // eventually waits for what the rack does beside the answer.
 func eventually(t *testing.T, w *world, f func() bool) {
 	t.Helper()
@@ -410,6 +481,7 @@ func TestRuleBreakersAreCutOff(t *testing.T) {
 	for name, send := range map[string]func(*wire) error{
 		"no JSON":      func(w *wire) error { return w.WriteMessage(websocket.TextMessage, []byte("{")) },
 		"unknown":      func(w *wire) error { return w.WriteJSON(rack.ClientMessage{T: "dance"}) },
+		"long word":    func(w *wire) error { return w.WriteJSON(rack.ClientMessage{T: strings.Repeat("ä", 200)}) },
 		"console 99":   func(w *wire) error { return w.WriteJSON(rack.ClientMessage{T: "attach", Console: 99}) },
 		"short binary": func(w *wire) error { return w.WriteMessage(websocket.BinaryMessage, []byte{2, 0}) },
 		"huge":         func(w *wire) error { return w.WriteMessage(websocket.BinaryMessage, make([]byte, 1<<20)) },

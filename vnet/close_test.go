@@ -1,6 +1,7 @@
 package vnet_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -80,6 +81,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		}
 		b := &bench{Switch: s, t: t, dir: dir, guests: map[string]*guest{}}
 		b.segment("lan", vnet.SwitchKind)
+		b.segment("empty", vnet.Hub)
 		b.add("lan", "a", "b", "c")
 		old := b.guests["b"]
 		b.up("b")
@@ -103,14 +105,16 @@ func TestCloseLeavesNothing(t *testing.T) {
 		if left, _ := os.ReadDir(dir); len(left) != 0 {
 			t.Errorf("left behind: %v", left)
 		}
-		if err := s.AddSegment("x", vnet.Hub); err == nil {
-			t.Error("a closed switch took a segment")
-		}
-		if err := s.AddPort(vnet.PortConfig{Name: "x", Path: dir + "/x"}); err == nil {
-			t.Error("a closed switch took a port")
-		}
-		if err := s.SetPlugged("a", false); err == nil {
-			t.Error("a closed switch pulled a cable")
+		for what, err := range map[string]error{
+			"AddSegment":    s.AddSegment("x", vnet.Hub),
+			"RemoveSegment": s.RemoveSegment("empty"),
+			"AddPort":       s.AddPort(vnet.PortConfig{Name: "x", Path: dir + "/x"}),
+			"RemovePort":    s.RemovePort("a"),
+			"SetPlugged":    s.SetPlugged("a", false),
+		} {
+			if !errors.Is(err, vnet.ErrClosed) {
+				t.Errorf("%s of a closed switch: %v; want ErrClosed", what, err)
+			}
 		}
 		if left, _ := os.ReadDir(dir); len(left) != 0 {
 			t.Errorf("left behind by a closed switch: %v", left)

@@ -15,7 +15,8 @@ type Options struct {
 	// the order in which ports changed. Changes that come faster than OnLink
 	// takes them are merged: a port's last state is always told, a flap in
 	// between perhaps not. It may call any method of the Switch but Close. It
-	// is not called for a port's removal, nor after Close has returned.
+	// is not called for a port's removal, nor after Close has returned; a call
+	// that began before RemovePort may still be under way when that returns.
 	OnLink func(port string, up bool)
 
 	MACAge time.Duration // how long a switch remembers a silent address; 0 means 300 s; kept to 100 ms
@@ -61,7 +62,7 @@ type PortConfig struct {
 // PortStats is a port as it is now. Tx and Rx are meant from the guest's point
 // of view: Tx is what it sent. Every frame that a guest sends is counted in
 // exactly one of TxFrames, Cut, Runts and Giants; every frame that is for it
-// in exactly one of RxFrames, Drops and Cut.
+// in exactly one of RxFrames, Drops and Cut, and in none while it is not Up.
 type PortStats struct {
 	Name    string
 	Segment string

@@ -77,11 +77,8 @@ func (f *socketFile) identify(mode os.FileMode) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		return errors.New("somebody replaced the socket")
 	}
-	if err := os.Chmod(procFD(fd), mode.Perm()); err != nil {
-		return err
-	}
-	f.dev, f.ino = uint64(st.Dev), st.Ino
-	return nil
+	f.dev, f.ino = uint64(st.Dev), st.Ino // before anything else may fail, for close to know the file
+	return os.Chmod(procFD(fd), mode.Perm())
 }
 
 // close closes the socket and removes its file, unless another file has taken

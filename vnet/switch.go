@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ErrClosed is returned by every method of a Switch that has been closed.
+// ErrClosed is returned by what would change a Switch that has been closed.
 var ErrClosed = errors.New("the switch is closed")
 
 // Switch is a running switch. All methods may be called from any goroutine.
@@ -109,6 +109,9 @@ func (s *Switch) RemoveSegment(name string) error {
 		if p.segment == s.segments[i] {
 			return fmt.Errorf("removing segment %s: port %s is on it", name, p.name)
 		}
+	}
+	if s.l.isClosed() {
+		return fmt.Errorf("removing segment %s: %w", name, ErrClosed)
 	}
 	s.segments = slices.Delete(s.segments, i, i+1)
 	return nil

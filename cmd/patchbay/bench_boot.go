@@ -31,6 +31,9 @@ type benchBootCmd struct {
 // Run alternates the kinds of boot, so that a machine whose speed drifts
 // drifts for all of them.
 func (b *benchBootCmd) Run(ctx context.Context, f *Folders) error {
+	if b.Runs < 1 {
+		return errors.New("measuring takes at least one run")
+	}
 	guestd := &figure{name: "boot.guestd_ms", unit: "ms", note: "exec to guestd's hello, ptrace mode"}
 	guestdSeccomp := &figure{name: "boot.guestd_seccomp_ms", unit: "ms", note: "the same, seccomp mode"}
 	jail := &figure{name: "boot.jail_ms", unit: "ms", note: "of these: until the kernel is executed in its jail"}

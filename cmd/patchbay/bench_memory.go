@@ -27,6 +27,9 @@ type benchMemoryCmd struct {
 // Run boots the guests, waits for their prompts and a while more, and reads the
 // host's free memory and the guests' memory files.
 func (b *benchMemoryCmd) Run(ctx context.Context, f *Folders) error {
+	if b.Runs < 1 || b.Guests < 1 {
+		return errors.New("measuring takes at least one run and one guest")
+	}
 	all := &figure{name: "memory.mib_per_guest", unit: "MiB", note: "fall of the host's available memory, by /proc/meminfo"}
 	file := &figure{name: "memory.file_mib_per_guest", unit: "MiB", note: "of these: the guest's RAM, by its memory file"}
 	for i := range b.Runs {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"os/exec"
 	"slices"
 	"strings"
@@ -35,9 +36,13 @@ var inside = map[string][]string{
 // TestImportDirections holds the arrows of ARCHITECTURE.md: cmd → web → labs →
 // (guest, vnet), and nothing back.
 func TestImportDirections(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"/...").CombinedOutput()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"/...").Output()
 	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, out)
+		var stderr []byte // not mixed into out, where downloads are told of
+		if e, ok := errors.AsType[*exec.ExitError](err); ok {
+			stderr = e.Stderr
+		}
+		t.Fatalf("go list: %v\n%s", err, stderr)
 	}
 	seen := 0
 	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -44,7 +45,7 @@ func (l *linkFlags) print(ctx context.Context, db *sqlite.DB, u labs.User) error
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Printf("%s/link/%s\n", l.URL, secret)
+	_, err = fmt.Printf("%s/link/%s\n", strings.TrimRight(l.URL, "/"), secret)
 	fmt.Fprintf(os.Stderr, "%s chooses a password there, once, until %s.\n", u.Login, link.ExpiresAt.Local().Format("2 January 2006 15:04"))
 	return err
 }

@@ -22,31 +22,6 @@ func (l localRacks) Start(ctx context.Context, spec rack.Spec) error {
 	return err
 }
 
-func (l localRacks) Running(ctx context.Context) ([]string, error) {
-	all, err := l.List(ctx)
-	var ids []string
-	for _, r := range all {
-		if r.Running {
-			ids = append(ids, r.Spec.ID)
-		}
-	}
-	if len(all) > 0 {
-		err = nil // one broken folder does not hide the others; List has named it
-	}
-	return ids, err
-}
-
-func (l localRacks) Runs(ctx context.Context, id string) (bool, error) {
-	r, err := l.Find(ctx, id)
-	if errors.Is(err, spawn.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return r.Running, nil
-}
-
 func (l localRacks) State(ctx context.Context, id string) (st *rack.State, err error) {
 	err = l.with(ctx, id, func(c *rack.Client) error {
 		st, err = c.State(ctx)

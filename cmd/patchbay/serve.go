@@ -171,12 +171,18 @@ func (c *serveCmd) welcome(ctx context.Context, db *sqlite.DB, where string) err
 
 // takeStock says which racks run on, and what is missing to start others.
 func takeStock(ctx context.Context, f *Folders, racks localRacks, log *slog.Logger) {
-	running, err := racks.Running(ctx)
+	all, err := racks.List(ctx)
 	if err != nil {
 		log.Warn("looking for racks that run", "err", err)
 	}
-	if len(running) > 0 {
-		log.Info("found racks that run", "racks", len(running))
+	running := 0
+	for _, r := range all {
+		if r.Running {
+			running++
+		}
+	}
+	if running > 0 {
+		log.Info("found racks that run", "racks", running)
 	}
 	if _, err := kernel.Find(f.Cache, ""); err != nil {
 		log.Warn("labs cannot start: no kernel. Run `patchbay kernel build`; the server need not be restarted", "err", err)

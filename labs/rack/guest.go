@@ -156,6 +156,7 @@ func explain(err error) error {
 	var noImage *image.NotFoundError
 	var boot *guest.BootError
 	say := func(s string) error { return &Explained{Sentence: s, Err: err} }
+	short := Shortage(err, "the machine")
 	switch {
 	case errors.As(err, &ex):
 		return err
@@ -165,14 +166,26 @@ func explain(err error) error {
 		return say("The machine's kernel is missing on this server: " + noKernel.Error() + ".")
 	case errors.As(err, &noImage):
 		return say("The machine's image is missing on this server: " + noImage.Error() + ".")
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return say("The server's disk is full; the machine can start when there is room again.")
-	case errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EAGAIN):
-		return say("The server has no memory or no processes left for the machine.")
+	case short != "":
+		return say(short)
 	case errors.Is(err, fs.ErrNotExist):
 		return say("Something that the machine needs is missing on this server: " + err.Error() + ".")
 	}
 	return say("The machine could not be started: " + err.Error() + ".")
+}
+
+// Shortage says in a sentence for a student what the server lacks to start what
+// is named. It is empty when err is about something else.
+func Shortage(err error, what string) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "The server's disk is full; " + what + " can start when there is room again."
+	case errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EAGAIN):
+		return "The server has no memory or no processes left for " + what + "."
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "The server has too much open to start " + what + "."
+	}
+	return ""
 }
 
 // guestMachine is a guest as a rack sees it.

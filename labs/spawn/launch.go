@@ -20,9 +20,28 @@ const (
 	errorTail = 2 << 10 // of the log, in the error of a rack that did not start
 )
 
+// The rack's process says over a pipe, descriptor 3, how its start went: it
+// writes the byte below and closes the pipe when it serves; otherwise a sentence
+// for a student, or nothing, and ends. Its log has the full story, unless the
+// disk is full.
+const servesByte = 1
+
+// Report is the process's side of that: it runs serve, which calls ready once
+// the rack's API answers. It closes the pipe.
+func Report(pipe *os.File, serve func(ready func()) error) error {
+	defer pipe.Close()                  // again, when it was ready
+	syscall.CloseOnExec(int(pipe.Fd())) // no guest is to have it
+	err := serve(func() {
+		_, _ = pipe.Write([]byte{servesByte}) // who started it may have gone; the rack stays
+		pipe.Close()
+	})
+	// A rack that ends later finds the pipe closed, and nobody there.
+	_, _ = io.WriteString(pipe, rack.Shortage(err, "the lab"))
+	return err
+}
+
 // launch executes the rack's process, in a session of its own and without a
-// terminal, and waits until it says that it serves: it closes the write end of
-// a pipe, descriptor 3, after one byte, or by its death.
+// terminal, and waits until it says that it serves.
 func (l *Local) launch(ctx context.Context, dir string) error {
 	exe := l.Executable
 	if exe == "" {
@@ -60,18 +79,28 @@ func (l *Local) launch(ctx context.Context, dir string) error {
 	defer stop()
 	var said [1]byte
 	n, err := ours.Read(said[:])
-	if n == 1 {
+	if n == 1 && said[0] == servesByte {
 		return nil
+	}
+	sentence := string(said[:n])
+	if n == 1 {
+		var rest []byte
+		rest, err = io.ReadAll(io.LimitReader(ours, errorTail))
+		sentence += string(rest)
 	}
 	if ctx.Err() != nil {
 		_ = cmd.Process.Kill() // it may have ended by itself
 		<-exited
 		return fmt.Errorf("waiting for the rack's process: %w", ctx.Err())
 	}
-	if !errors.Is(err, io.EOF) {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("waiting for the rack's process: %w", err)
 	}
-	return fmt.Errorf("the rack's process ended (%v): %s", <-exited, logTail(log.Name(), start))
+	err = fmt.Errorf("the rack's process ended (%v): %s", <-exited, logTail(log.Name(), start))
+	if sentence != "" {
+		return &rack.Explained{Sentence: sentence, Err: err}
+	}
+	return err
 }
 
 // openLog opens the rack's log for appending and says how long it is.

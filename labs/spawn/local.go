@@ -53,8 +53,20 @@ func (l *Local) Dir(id string) string { return filepath.Join(l.State, "racks", i
 
 // Start makes the rack run, and returns when its API answers; its nodes are
 // then being started. A rack that runs already is left as it is. A rack that
-// was there before goes on with its disks, under the spec given now.
+// was there before goes on with its disks, under the spec given now. What the
+// machine lacks to start it is a *rack.Explained.
 func (l *Local) Start(ctx context.Context, spec rack.Spec) (*Info, error) {
+	info, err := l.start(ctx, spec)
+	if err == nil {
+		return info, nil
+	}
+	if s := rack.Shortage(err, "the lab"); s != "" {
+		err = &rack.Explained{Sentence: s, Err: err}
+	}
+	return nil, fmt.Errorf("starting rack %s: %w", spec.ID, err)
+}
+
+func (l *Local) start(ctx context.Context, spec rack.Spec) (*Info, error) {
 	if spec.Cache == "" {
 		spec.Cache = l.Cache
 	}
@@ -62,19 +74,19 @@ func (l *Local) Start(ctx context.Context, spec rack.Spec) (*Info, error) {
 		spec.Created = time.Now().UTC().Truncate(time.Second)
 	}
 	if err := spec.Check(); err != nil {
-		return nil, fmt.Errorf("starting rack %s: %w", spec.ID, err)
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Join(l.State, "racks"), 0o700); err != nil {
-		return nil, fmt.Errorf("starting rack %s: %w", spec.ID, err)
+		return nil, err
 	}
 	turn, err := l.turn(ctx, spec.ID)
 	if err != nil {
-		return nil, fmt.Errorf("starting rack %s: %w", spec.ID, err)
+		return nil, err
 	}
 	defer turn.Close()
 	dir := l.Dir(spec.ID)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("starting rack %s: %w", spec.ID, err)
+		return nil, err
 	}
 	// A rack that is ending keeps the lock until all its guests are gone.
 	for {
@@ -82,24 +94,27 @@ func (l *Local) Start(ctx context.Context, spec rack.Spec) (*Info, error) {
 			st, err := c.State(ctx)
 			c.Close()
 			if err == nil && st.Status != rack.Stopping {
-				return l.Find(ctx, spec.ID)
+				if info, err := l.Find(ctx, spec.ID); err == nil {
+					return info, nil
+				}
+				return &Info{Spec: &spec, Dir: dir, Running: true}, nil // its rack.json was spoilt since
 			}
 		}
 		if free(dir) {
 			break
 		}
 		if err := pause(ctx); err != nil {
-			return nil, fmt.Errorf("starting rack %s, which does not answer: %w", spec.ID, err)
+			return nil, fmt.Errorf("it runs and does not answer: %w", err)
 		}
 	}
 	if old, err := rack.ReadSpec(dir); err == nil {
 		spec.Created = old.Created
 	}
 	if err := rack.WriteSpec(dir, &spec); err != nil {
-		return nil, fmt.Errorf("starting rack %s: %w", spec.ID, err)
+		return nil, err
 	}
 	if err := l.launch(ctx, dir); err != nil {
-		return nil, fmt.Errorf("starting rack %s: %w", spec.ID, err)
+		return nil, err
 	}
 	return &Info{Spec: &spec, Dir: dir, Running: true}, nil
 }
@@ -177,8 +192,14 @@ func (l *Local) Find(_ context.Context, id string) (*Info, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("rack %q: %w", id, ErrNotFound)
 	}
+	if err == nil {
+		err = spec.Check()
+	}
+	if err == nil && spec.ID != id {
+		err = fmt.Errorf("its rack.json is that of rack %q", spec.ID)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("rack %q: %w", id, err)
+		return nil, fmt.Errorf("rack %s cannot be read: %w; start its lab again in the browser, or throw it away with: patchbay stop --remove %s", id, err, id)
 	}
 	info := &Info{Spec: spec, Dir: dir, Running: !free(dir)}
 	if !info.Running {
@@ -236,18 +257,53 @@ func (l *Local) List(ctx context.Context) ([]*Info, error) {
 	return all, errors.Join(errs...)
 }
 
+// Runs says whether the process of the rack with that id lives. It needs the
+// rack's lock alone, so a spec that cannot be read does not get in its way.
+func (l *Local) Runs(_ context.Context, id string) (bool, error) {
+	if !rack.ValidID(id) {
+		return false, nil
+	}
+	return rack.Locked(l.Dir(id))
+}
+
+// Running lists the ids of the racks whose processes live, in order.
+func (l *Local) Running(ctx context.Context) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(l.State, "racks")) // by name
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing racks: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		runs, err := l.Runs(ctx, e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("listing racks: %w", err)
+		}
+		if runs {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}
+
 // Stop ends the rack and waits until its process is gone; the students' disks
 // stay. One that does not end in time is killed, and its guests with it. A rack
 // that does not run is no error.
 func (l *Local) Stop(ctx context.Context, id string) error {
-	info, err := l.Find(ctx, id)
-	if err != nil {
-		return fmt.Errorf("stopping: %w", err)
+	dir := l.Dir(id)
+	if !rack.ValidID(id) {
+		return fmt.Errorf("stopping rack %q: %w", id, ErrNotFound)
 	}
-	if !info.Running {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("stopping rack %q: %w", id, ErrNotFound)
+	}
+	if free(dir) {
+		l.sweep(id)
 		return nil
 	}
-	if err := l.end(ctx, info.Dir); err != nil {
+	if err := l.end(ctx, dir); err != nil {
 		return fmt.Errorf("stopping rack %s: %w", id, err)
 	}
 	return nil

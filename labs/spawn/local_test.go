@@ -42,8 +42,13 @@ func TestMain(m *testing.M) {
 }
 
 func serve(dir string) error {
-	if os.Getenv(brokenEnv) != "" {
+	switch os.Getenv(brokenEnv) {
+	case "broken":
 		return errors.New("the rack is broken")
+	case "full":
+		return spawn.Report(os.NewFile(3, "ready"), func(func()) error {
+			return &os.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOSPC}
+		})
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -51,11 +56,7 @@ func serve(dir string) error {
 	if os.Getenv(hollowEnv) != "" {
 		o.Start = startHollow
 	}
-	return rack.Serve(ctx, o, func() {
-		f := os.NewFile(3, "ready")
-		f.Write([]byte{1})
-		f.Close()
-	})
+	return spawn.Report(os.NewFile(3, "ready"), func(ready func()) error { return rack.Serve(ctx, o, ready) })
 }
 
 // hollow is a machine that does nothing.
@@ -191,14 +192,72 @@ func TestBadSpecWritesNothing(t *testing.T) {
 
 func TestFailedStartSaysWhy(t *testing.T) {
 	l := newLocal(t)
-	t.Setenv(brokenEnv, "1")
+	t.Setenv(brokenEnv, "broken")
 	_, err := l.Start(t.Context(), spec("r1"))
 	if err == nil || !strings.Contains(err.Error(), "the rack is broken") || !strings.Contains(err.Error(), "exit status 1") {
 		t.Errorf("got: %v", err)
 	}
+	t.Setenv(brokenEnv, "full")
+	_, err = l.Start(t.Context(), spec("r1"))
+	var explained *rack.Explained
+	if !errors.As(err, &explained) || explained.Sentence != "The server's disk is full; the lab can start when there is room again." {
+		t.Errorf("with a full disk: %v", err)
+	}
+	t.Setenv(brokenEnv, "")
 	l.Executable = filepath.Join(l.State, "no-such-program")
 	if _, err = l.Start(t.Context(), spec("r1")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a program: %v", err)
+	}
+}
+
+// A rack.json that somebody spoilt is one rack's trouble, and not for ever.
+func TestSpoiltSpec(t *testing.T) {
+	l, ctx := newLocal(t), t.Context()
+	for _, id := range []string{"r1", "r2"} {
+		if _, err := l.Start(ctx, spec(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(l.Dir("r1"), "rack.json")
+	theirs, err := os.ReadFile(filepath.Join(l.Dir("r2"), "rack.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"no JSON": "{", "empty": "", "another's": string(theirs), "no nodes": `{"id":"r1"}`,
+		"a path for a node": strings.Replace(string(theirs), `"pc1"`, `"../pc1"`, 1),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := l.Find(ctx, "r1"); err == nil || !strings.Contains(err.Error(), "stop --remove r1") {
+			t.Errorf("%s: found %+v, %v", name, info, err)
+		}
+		all, err := l.List(ctx)
+		if len(all) != 1 || all[0].Spec.ID != "r2" || err == nil {
+			t.Errorf("%s: listed %v, %v", name, all, err)
+		}
+		if ids, err := l.Running(ctx); err != nil || fmt.Sprint(ids) != "[r1 r2]" {
+			t.Errorf("%s: running are %v, %v", name, ids, err)
+		}
+		if _, err := l.Start(ctx, spec("r1")); err != nil {
+			t.Errorf("%s: starting what runs: %v", name, err)
+		}
+	}
+	if err := l.Stop(ctx, "r1"); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if runs, err := l.Runs(ctx, "r1"); runs || err != nil {
+		t.Errorf("stopped, it runs: %v, %v", runs, err)
+	}
+	if _, err := l.Start(ctx, spec("r1")); err != nil {
+		t.Errorf("starting: %v", err)
+	}
+	if _, err := l.Find(ctx, "r1"); err != nil {
+		t.Errorf("after a start: %v", err)
+	}
+	if runs, err := l.Runs(ctx, "../racks/r1"); runs || err != nil {
+		t.Errorf("a path for an id runs: %v, %v", runs, err)
 	}
 }
 

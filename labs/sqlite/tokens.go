@@ -25,7 +25,7 @@ func (db *DB) CreateToken(ctx context.Context, userID int64, name string, expire
 	}
 	secret = labs.NewSecret()
 	now := millis(time.Now())
-	t = labs.APIToken{UserID: userID, Name: name, CreatedAt: fromMillis(now), ExpiresAt: expires}
+	t = labs.APIToken{UserID: userID, Name: name, CreatedAt: fromMillis(now), ExpiresAt: fromNullMillis(nullMillis(expires))}
 	err = db.write(ctx, func(tx *sql.Tx) error {
 		var n int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM api_tokens WHERE user_id = ?`, userID).Scan(&n); err != nil {

@@ -207,8 +207,11 @@ func TestTokens(t *testing.T) {
 	_, err = db.UserByToken(ctx, expired)
 	wantCode(t, err, labs.Unauthenticated)
 
-	_, secret, err = db.CreateToken(ctx, u.ID, "x", time.Now().Add(time.Hour))
+	tok, secret, err = db.CreateToken(ctx, u.ID, "x", time.Now().Add(time.Hour))
 	wantCode(t, err, "")
+	if list, err := db.Tokens(ctx, u.ID); err != nil || len(list) != 2 || list[0] != tok { // and the expired one
+		t.Errorf("Tokens = %+v, %v; want %+v first, as CreateToken said", list, err, tok)
+	}
 	u.Disabled = true
 	wantCode(t, db.UpdateUser(ctx, &u), "")
 	_, err = db.UserByToken(ctx, secret)

@@ -3,9 +3,11 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
@@ -142,31 +144,43 @@ func (s *Server) rackRows(ctx context.Context) ([]rackRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]rackRow, 0, len(ids))
-	for _, id := range ids {
-		row := rackRow{ID: id}
-		asking, cancel := context.WithTimeout(ctx, 2*time.Second)
-		st, err := s.racks.State(asking, id)
-		cancel()
-		switch {
-		case labs.CodeOf(err) == labs.NotFound:
-			continue // ended since
-		case err != nil:
-			row.Problem = "does not answer"
-			s.log.Warn("asking a rack for its state", "rack", id, "err", err)
-		default:
-			row.Owner, row.Lab, row.Started, row.Nodes = st.Owner, st.Title, st.Started, len(st.Nodes)
-			for _, n := range st.Nodes {
-				if n.Status == rack.Running {
-					row.Up++
-				}
+	rows := make([]rackRow, len(ids))
+	var asking errgroup.Group
+	asking.SetLimit(maxAsking)
+	for i, id := range ids {
+		asking.Go(func() error {
+			rows[i] = s.rackRow(ctx, id)
+			return nil
+		})
+	}
+	_ = asking.Wait() // a rack's trouble is in its row
+	// Those without an ID have ended since.
+	return slices.DeleteFunc(rows, func(r rackRow) bool { return r.ID == "" }), nil
+}
+
+// rackRow asks a rack how it is; of one that has ended the ID is empty.
+func (s *Server) rackRow(ctx context.Context, id string) rackRow {
+	row := rackRow{ID: id}
+	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	st, err := s.racks.State(asking, id)
+	switch {
+	case labs.CodeOf(err) == labs.NotFound:
+		return rackRow{}
+	case err != nil:
+		row.Problem = "does not answer"
+		s.log.Warn("asking a rack for its state", "rack", id, "err", err)
+	default:
+		row.Owner, row.Lab, row.Started, row.Nodes = st.Owner, st.Title, st.Started, len(st.Nodes)
+		for _, n := range st.Nodes {
+			if n.Status == rack.Running {
+				row.Up++
 			}
 		}
-		_, err = s.store.Rack(ctx, id)
-		row.Known = err == nil
-		rows = append(rows, row)
 	}
-	return rows, nil
+	_, err = s.store.Rack(ctx, id)
+	row.Known = err == nil
+	return row
 }
 
 func (s *Server) stopAnyRack(w http.ResponseWriter, r *http.Request) error {

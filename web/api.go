@@ -49,9 +49,10 @@ type rackJSON struct {
 	ID     string      `json:"id"`
 	Lab    string      `json:"lab"`
 	Owner  string      `json:"owner"`
-	Role   rack.Role   `json:"role"`   // what you may do: owner or viewer
-	Status rack.Status `json:"status"` // off when it does not run
-	Stream string      `json:"stream"` // path of its websocket
+	Role   rack.Role   `json:"role"`             // what you may do: owner or viewer
+	Status rack.Status `json:"status"`           // off when it does not run
+	Stream string      `json:"stream"`           // path of its websocket
+	Reason string      `json:"reason,omitempty"` // why it failed
 	State  *rack.State `json:"state,omitempty"`
 }
 

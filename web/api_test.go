@@ -2,10 +2,16 @@ package web_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
 
 	"github.com/patchbay/patchbay/labs/rack"
 )
@@ -122,6 +128,56 @@ func TestDoubleStart(t *testing.T) {
 	if len(slices.Compact(ids)) != 1 || s.racks.starts != 1 {
 		t.Errorf("racks %v were started %d times; want one, once", ids, s.racks.starts)
 	}
+}
+
+// What the server lacks, and what a rack does not do, are said in a sentence.
+func TestTroubleIsASentence(t *testing.T) {
+	s := newSite(t)
+	ada := s.script("ada")
+	start := func() answer { return ada.api("POST", "/api/v1/labs/static-routing/rack", nil, nil) }
+	s.racks.failed = fmt.Errorf("starting: %w", &rack.Explained{Sentence: "The server's disk is full; wait.", Err: errors.New("/secret/path is full")})
+	a := start()
+	a.wants(t, http.StatusServiceUnavailable, "The server's disk is full; wait.", `"unavailable"`)
+	if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "secret") || !strings.Contains(s.log.String(), "/secret/path") {
+		t.Errorf("answered %v %s\nlogged %s", a.header, a.body, s.log)
+	}
+	s.racks.failed = fmt.Errorf("committing: %w", sqlite3.Error{Code: sqlite3.ErrFull})
+	start().wants(t, http.StatusServiceUnavailable, "disk is full", "nothing can be saved")
+	s.racks.failed = errors.New("/secret/path is odd")
+	start().wants(t, http.StatusInternalServerError, "Something went wrong")
+	s.racks.failed = nil
+	id := s.startLab()
+
+	s.racks.refuse = &rack.Refusal{Status: http.StatusGatewayTimeout, Problem: rack.Problem{Error: "sleep did not end within 1s."}}
+	ada.api("POST", "/api/v1/racks/"+id+"/nodes/pc1/exec", rack.ExecRequest{Args: []string{"sleep", "9"}}, nil).
+		wants(t, http.StatusGatewayTimeout, "sleep did not end within 1s.")
+	s.racks.refuse = nil
+
+	s.racks.hung = id
+	ada.get("/api/v1/racks/"+id).wants(t, http.StatusServiceUnavailable, "does not answer")
+	start().wants(t, http.StatusServiceUnavailable, "does not answer")
+	for _, who := range []string{"ada", "root"} {
+		s.script(who).get("/api/v1/racks").wants(t, http.StatusOK, `"status": "failed"`, "does not answer")
+	}
+	s.as("root").get("/admin/racks").wants(t, http.StatusOK, id, "does not answer")
+	ada.do("DELETE", "/api/v1/racks/"+id, "", nil).wants(t, http.StatusNoContent)
+}
+
+// A start under way when the server ends is given up, and waited for.
+func TestCloseEndsAStart(t *testing.T) {
+	s := newSite(t)
+	s.racks.hold = make(chan struct{})
+	ada := s.script("ada")
+	answers := make(chan answer, 1)
+	go func() { answers <- ada.api("POST", "/api/v1/labs/static-routing/rack", nil, nil) }()
+	for ids := 0; ids == 0; time.Sleep(time.Millisecond) { // it is on its way when it is recorded
+		all, err := s.db.Racks(context.Background())
+		s.must(err)
+		ids = len(all)
+	}
+	s.web.Close()
+	a := <-answers
+	a.wants(t, http.StatusServiceUnavailable, "restarts")
 }
 
 func TestCourseAPI(t *testing.T) {

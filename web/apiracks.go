@@ -6,10 +6,15 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
 )
+
+// maxAsking is how many racks are asked at a time: one that hangs is not to
+// keep a list waiting for itself times all the others.
+const maxAsking = 32
 
 // toRackJSON asks the rack how it is.
 func (s *Server) toRackJSON(ctx context.Context, rec labs.RackRecord, role rack.Role) (rackJSON, error) {
@@ -22,20 +27,29 @@ func (s *Server) toRackJSON(ctx context.Context, rec labs.RackRecord, role rack.
 	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	st, err := s.racks.State(asking, rec.ID)
-	if labs.CodeOf(err) == labs.NotFound {
+	switch {
+	case labs.CodeOf(err) == labs.NotFound:
 		return j, nil
-	}
-	if err != nil {
+	case err != nil && ctx.Err() == nil: // it hangs, and that is its own trouble
+		s.log.Warn("asking a rack for its state", "rack", rec.ID, "err", err)
+		j.Status, j.Reason = rack.Failed, hangs
+		return j, nil
+	case err != nil:
 		return rackJSON{}, err
 	}
 	j.State, j.Status = st, st.Status
 	return j, nil
 }
 
+const hangs = "This lab does not answer. Stop it and start it again; your work is kept."
+
 func (s *Server) answerRack(w http.ResponseWriter, r *http.Request, rec labs.RackRecord, role rack.Role) error {
 	j, err := s.toRackJSON(r.Context(), rec, role)
 	if err != nil {
 		return err
+	}
+	if j.Reason != "" {
+		return labs.Errorf(unavailable, "%s", j.Reason)
 	}
 	return writeJSON(w, http.StatusOK, j)
 }
@@ -87,15 +101,21 @@ func (s *Server) apiRacks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer := make([]rackJSON, len(records))
+	asking, ctx := errgroup.WithContext(ctx)
+	asking.SetLimit(maxAsking)
 	for i, rec := range records {
-		role := rack.Viewer
-		if rec.UserID == a.ID {
-			role = rack.Owner
-		}
-		if answer[i], err = s.toRackJSON(ctx, rec, role); err != nil {
+		asking.Go(func() (err error) {
+			role := rack.Viewer
+			if rec.UserID == a.ID {
+				role = rack.Owner
+			}
+			answer[i], err = s.toRackJSON(ctx, rec, role)
+			answer[i].State = nil // of one rack only
 			return err
-		}
-		answer[i].State = nil // of one rack only
+		})
+	}
+	if err := asking.Wait(); err != nil {
+		return err
 	}
 	return writeJSON(w, http.StatusOK, answer)
 }

@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/mattn/go-sqlite3"
+
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/rack"
 )
 
 // handler is an http.HandlerFunc that may fail before it has written anything.
@@ -35,6 +38,8 @@ type problem struct {
 const (
 	tooMany          labs.Code = "too_many"           // asks too often
 	methodNotAllowed labs.Code = "method_not_allowed" // GET where POST is needed, and the like
+	tooLate          labs.Code = "timeout"            // what was asked for did not end in time
+	unavailable      labs.Code = "unavailable"        // not now; Message says what is missing
 )
 
 // errTooMany is the error for who asks too often.
@@ -60,8 +65,28 @@ func statusOf(err error) int {
 		return http.StatusMethodNotAllowed
 	case tooMany:
 		return http.StatusTooManyRequests
+	case tooLate:
+		return http.StatusGatewayTimeout
+	case unavailable:
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
+}
+
+// shortage gives an error that is about something the server lacks a sentence,
+// for the person who asked can do no more than tell whoever can.
+func shortage(err error) error {
+	if labs.CodeOf(err) != labs.Internal {
+		return err
+	}
+	say := func(sentence string) error { return &labs.Error{Code: unavailable, Message: sentence, Cause: err} }
+	if e, ok := errors.AsType[*rack.Explained](err); ok {
+		return say(e.Sentence)
+	}
+	if e, ok := errors.AsType[sqlite3.Error](err); ok && e.Code == sqlite3.ErrFull {
+		return say("The server's disk is full, so nothing can be saved. Please tell whoever runs it.")
+	}
+	return err
 }
 
 // fail answers a request with an error: as JSON below /api/, as a page
@@ -70,12 +95,15 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // nobody is there to read it
 	}
+	err = shortage(err)
 	status := statusOf(err)
 	id := requestID(r.Context())
 	message := labs.MessageOf(err)
+	if status == http.StatusInternalServerError || status == http.StatusServiceUnavailable {
+		s.log.ErrorContext(r.Context(), "request failed", "request", id, "method", r.Method, "route", route(r), "err", err)
+	}
 	switch status {
 	case http.StatusInternalServerError:
-		s.log.ErrorContext(r.Context(), "request failed", "request", id, "method", r.Method, "route", route(r), "err", err)
 		message = "Something went wrong on our side. Please try again in a moment."
 	case http.StatusRequestEntityTooLarge:
 		message = "That is more than this form takes."
@@ -113,9 +141,9 @@ func writeBody(w http.ResponseWriter, kind string, status int, v any) {
 	_ = enc.Encode(v) // the only error left is a client that has gone
 }
 
-// retryAfter says when to come back to who asks too often.
+// retryAfter says when to come back to who asks too often, or at a bad time.
 func retryAfter(w http.ResponseWriter, status int) {
-	if status == http.StatusTooManyRequests {
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "15") // seconds: a token and a bit
 	}
 }

@@ -31,3 +31,6 @@ func (s *Server) Routes() any { return s.handler }
 
 // OpenAPI is the document as it is served.
 func OpenAPI() []byte { return openapiYAML }
+
+// MaxSockets is maxSockets.
+const MaxSockets = maxSockets

@@ -14,8 +14,11 @@ const (
 	closeStopped   = 4409 // the rack does not run: start the lab
 )
 
-// live holds the sockets that are open. Its zero value is ready; it is safe
-// for use by several goroutines.
+// maxSockets is how many streams one person may have open: some 90 KiB each.
+const maxSockets = 100
+
+// live holds what outlasts a request, the sockets that are open above all. Its
+// zero value is ready; it is safe for use by several goroutines.
 type live struct {
 	mu      sync.Mutex
 	sockets map[*socket]struct{} // guarded by mu
@@ -31,20 +34,43 @@ type socket struct {
 	end  func(code int, reason string)
 }
 
-// add registers a socket, or says false when the server is going away. What
-// was added must be removed.
-func (l *live) add(s *socket) bool {
+// enter holds up closeAll until leave is called, or says false when the server
+// is going away.
+func (l *live) enter() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return false
+	}
+	l.wg.Add(1)
+	return true
+}
+
+func (l *live) leave() { l.wg.Done() }
+
+// add registers a socket. When it may not be, it says with what code and reason
+// to close it; the code is zero otherwise. What was added must be removed.
+func (l *live) add(s *socket) (code int, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return websocket.CloseServiceRestart, restarts
+	}
+	theirs := 0
+	for other := range l.sockets {
+		if other.who.ID == s.who.ID {
+			theirs++
+		}
+	}
+	if theirs >= maxSockets {
+		return websocket.CloseTryAgainLater, "You have this open too many times. Please close some windows."
 	}
 	if l.sockets == nil {
 		l.sockets = make(map[*socket]struct{})
 	}
 	l.sockets[s] = struct{}{}
 	l.wg.Add(1)
-	return true
+	return 0, ""
 }
 
 func (l *live) remove(s *socket) {
@@ -74,7 +100,10 @@ func (l *live) endIf(match func(*socket) bool, code int, reason string) {
 	wg.Wait()
 }
 
-const loggedOut = "You have been logged out. Please log in again."
+const (
+	loggedOut = "You have been logged out. Please log in again."
+	restarts  = "The server restarts. Your machines run on."
+)
 
 // endUser ends a user's sockets.
 func (l *live) endUser(id int64) {
@@ -91,6 +120,6 @@ func (l *live) closeAll() {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	l.endIf(func(*socket) bool { return true }, websocket.CloseServiceRestart, "The server restarts. Your machines run on.")
+	l.endIf(func(*socket) bool { return true }, websocket.CloseServiceRestart, restarts)
 	l.wg.Wait()
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/patchbay/patchbay/labs/rack"
 )
 
+var errRestarts = labs.Errorf(unavailable, "The server restarts. Please try again in a moment.")
+
 var errNoRack = labs.Errorf(labs.NotFound, "There is no such rack, or it is not yours.")
 
 // findRack finds a rack and what a may do with it. The answer is the same for
@@ -106,21 +108,29 @@ const startWithin = 60 * time.Second
 
 // startRack brings up a's rack for a lab, or finds that it runs. Who asks
 // twice at the same time gets one rack, and who goes away meanwhile does not
-// stop it half-way.
+// stop it half-way; Close does, and waits for it.
 func (s *Server) startRack(ctx context.Context, a actor, l *labs.Lab) (labs.RackRecord, error) {
 	rec, _, err := s.store.EnsureRack(ctx, a.ID, l.Slug, l.Digest)
 	if err != nil {
 		return labs.RackRecord{}, err
 	}
 	started := s.starting.DoChan(rec.ID, func() (any, error) {
+		if !s.live.enter() {
+			return nil, errRestarts
+		}
+		defer s.live.leave()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
 		defer cancel()
+		defer context.AfterFunc(s.ending, cancel)()
 		return nil, s.bringUp(ctx, a, l, rec)
 	})
 	select {
 	case <-ctx.Done():
 		return rec, fmt.Errorf("starting rack %s: %w", rec.ID, ctx.Err())
 	case res := <-started:
+		if res.Err != nil && s.ending.Err() != nil {
+			return rec, errRestarts
+		}
 		return rec, res.Err
 	}
 }
@@ -155,7 +165,7 @@ func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.Rac
 // the person who asked.
 func rackError(err error) error {
 	r, ok := asRefusal(err)
-	if !ok || r.Status >= 500 {
+	if !ok || r.Status >= 500 && r.Status != http.StatusGatewayTimeout {
 		return err
 	}
 	code := labs.Invalid
@@ -166,6 +176,8 @@ func rackError(err error) error {
 		code = labs.Conflict
 	case http.StatusForbidden:
 		code = labs.Forbidden
+	case http.StatusGatewayTimeout:
+		code = tooLate
 	}
 	return &labs.Error{Code: code, Message: sentence(r.Problem.Error), Cause: err}
 }

@@ -84,6 +84,7 @@ type Server struct {
 	live       live
 	handler    http.Handler
 	background sync.WaitGroup
+	ending     context.Context // done when Close was called
 	stop       context.CancelFunc
 }
 
@@ -134,9 +135,8 @@ func New(cfg Config) (*Server, error) {
 	if s.handler, err = s.routes(); err != nil {
 		return nil, fmt.Errorf("making web server: %w", err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	s.background.Go(func() { s.sweep(ctx) })
+	s.ending, s.stop = context.WithCancel(context.Background())
+	s.background.Go(func() { s.sweep(s.ending) })
 	return s, nil
 }
 

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,6 +66,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	up, err := s.racks.Dial(dialing, rec.ID, session, role)
 	stopped := labs.CodeOf(err) == labs.NotFound
+	if err != nil && dialing.Err() != nil {
+		err = &labs.Error{Code: unavailable, Message: hangs, Cause: err}
+	}
 	if err != nil && !stopped {
 		return err
 	}
@@ -84,8 +89,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 
 	p := &pump{down: down, up: up, done: make(chan struct{})}
 	sock := &socket{who: a, rack: rec.ID, end: p.end}
-	if !s.live.add(sock) {
-		closeWith(down, websocket.CloseServiceRestart, "The server restarts. Your machines run on.")
+	if code, reason := s.live.add(sock); code != 0 {
+		closeWith(down, code, reason)
 		return nil
 	}
 	defer s.live.remove(sock)
@@ -112,6 +117,7 @@ type pump struct {
 
 	mu    sync.Mutex
 	ended bool // guarded by mu; done is closed
+	lost  bool // guarded by mu; the rack takes no more
 }
 
 // end tells the browser why, closes the rack's side and gives the browser a
@@ -139,8 +145,19 @@ func (p *pump) end(code int, reason string) {
 func (p *pump) alive(src *websocket.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.ended {
+	if !p.ended && !(p.lost && src == p.up) {
 		_ = src.SetReadDeadline(time.Now().Add(pongWithin))
+	}
+}
+
+// lose notes that the rack takes no more, and gives it a second to say why: that
+// is what the browser is to hear.
+func (p *pump) lose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost = true
+	if !p.ended {
+		_ = p.up.SetReadDeadline(time.Now().Add(time.Second))
 	}
 }
 
@@ -152,9 +169,14 @@ func (p *pump) run(recheck time.Duration, allowed func(context.Context) error) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		err := p.copy(p.up, p.down, maxFromBrowser)
-		code, reason := closeOf(err)
-		closeWith(p.up, code, reason)
-		p.end(code, reason)
+		if errors.Is(err, errWriting) {
+			p.lose()
+			<-p.done
+		} else {
+			code, reason := closeOf(err)
+			closeWith(p.up, code, reason)
+			p.end(code, reason)
+		}
 		p.drain()
 	})
 	wg.Go(func() {
@@ -171,8 +193,10 @@ func (p *pump) run(recheck time.Duration, allowed func(context.Context) error) {
 	wg.Wait()
 }
 
+var errWriting = errors.New("passing a message on")
+
 // copy passes messages on, whole and with their types, until a side ends. The
-// error is never nil.
+// error is never nil, and an errWriting when it was dst that ended.
 func (p *pump) copy(dst, src *websocket.Conn, limit int64) error {
 	src.SetReadLimit(limit)
 	src.SetPongHandler(func(string) error { p.alive(src); return nil })
@@ -190,7 +214,7 @@ func (p *pump) copy(dst, src *websocket.Conn, limit int64) error {
 		p.alive(src)
 		_ = dst.SetWriteDeadline(time.Now().Add(writeWithin))
 		if err := dst.WriteMessage(kind, buf.Bytes()); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errWriting, err)
 		}
 		if buf.Cap() > 512<<10 {
 			buf = bytes.Buffer{} // one large state must not be held for hours
@@ -260,6 +284,7 @@ func closeWith(c *websocket.Conn, code int, reason string) {
 	case websocket.CloseAbnormalClosure:
 		code, reason = websocket.CloseGoingAway, ""
 	}
-	reason = reason[:min(len(reason), 120)] // a control frame holds 125 bytes
+	// A control frame holds 125 bytes, all of them UTF-8, even where it was cut.
+	reason = strings.ToValidUTF8(reason[:min(len(reason), 120)], "")
 	_ = c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
 }

@@ -147,6 +147,9 @@ func TestStreamCloses(t *testing.T) {
 		{"rack closes", func(s *site, _ *browser, _, rack *websocket.Conn) {
 			s.must(rack.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1008, "bad frame"), time.Now().Add(time.Second)))
 		}, 1008, "bad frame"},
+		{"rack closes with a long word", func(s *site, _ *browser, _, rack *websocket.Conn) {
+			s.must(rack.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1008, "x"+strings.Repeat("ä", 61)), time.Now().Add(time.Second)))
+		}, 1008, "äää"},
 		{"rack dies", func(_ *site, _ *browser, _, rack *websocket.Conn) { rack.NetConn().Close() }, websocket.CloseTryAgainLater, "lost"},
 		{"logged out", func(s *site, b *browser, _, _ *websocket.Conn) { b.post("/logout", nil) }, 4401, "log in"},
 		{"disabled", func(s *site, _ *browser, _, _ *websocket.Conn) {
@@ -207,6 +210,43 @@ func TestStreamCloses(t *testing.T) {
 			t.Errorf("closed with %d; want 4403", code)
 		}
 	})
+}
+
+// Why the rack ended a stream reaches a page that types on and reads late.
+func TestStreamSaysWhyItEnded(t *testing.T) {
+	s := newSite(t)
+	page, rack, _ := s.as("ada").mustOpen(s.startLab())
+	chunk := make([]byte, 128<<10)
+	s.must(rack.SetWriteDeadline(time.Now().Add(20 * time.Second)))
+	for range 4 { // behind this the reason waits
+		s.must(rack.WriteMessage(websocket.BinaryMessage, chunk))
+	}
+	s.must(rack.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseTryAgainLater, "flood"), time.Now().Add(time.Second)))
+	s.must(rack.Close())
+	for range 50 { // what is written first resets the connection, what is written then fails
+		_ = page.WriteMessage(websocket.TextMessage, []byte("key"))
+	}
+	if code, text := closeCode(t, page); code != websocket.CloseTryAgainLater || text != "flood" {
+		t.Errorf("closed with %d %q; want %d flood", code, text, websocket.CloseTryAgainLater)
+	}
+}
+
+func TestStreamsAreLimited(t *testing.T) {
+	s := newSite(t)
+	id := s.startLab()
+	ada := s.script("ada")
+	for range web.MaxSockets {
+		ada.mustOpen(id)
+	}
+	page, _, _ := ada.mustOpen(id)
+	if code, text := closeCode(t, page); code != websocket.CloseTryAgainLater || !strings.Contains(text, "too many") {
+		t.Errorf("one too many is closed with %d %q", code, text)
+	}
+	page, rack, _ := s.script("ivan").mustOpen(id)
+	s.must(rack.WriteMessage(websocket.TextMessage, []byte("hello")))
+	if _, data, err := page.ReadMessage(); err != nil || string(data) != "hello" {
+		t.Errorf("another person reads %q, %v", data, err)
+	}
 }
 
 func TestStreamOfStoppedRack(t *testing.T) {

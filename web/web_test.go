@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -257,12 +258,14 @@ type fakeRacks struct {
 	ops     []rack.Op
 	starts  int
 	refuse  error         // what Do and Exec return
+	failed  error         // what Start returns
+	hung    string        // the rack whose State does not come
 	hold    chan struct{} // when not nil, Start waits for it
 }
 
 func newFakeRacks(t *testing.T) *fakeRacks {
 	f := &fakeRacks{running: map[string]rack.Spec{}, dialed: make(chan *websocket.Conn, 8), roles: make(chan string, 8)}
-	f.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var u websocket.Upgrader
 		c, err := u.Upgrade(w, r, nil)
 		if err != nil {
@@ -272,6 +275,14 @@ func newFakeRacks(t *testing.T) *fakeRacks {
 		f.roles <- r.URL.Query().Get("role")
 		f.dialed <- c
 	}))
+	// On a unix socket, as racks are: it ends otherwise than TCP.
+	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.server.Listener.Close()
+	f.server.Listener = ln
+	f.server.Start()
 	t.Cleanup(f.server.Close)
 	return f
 }
@@ -286,6 +297,9 @@ func (f *fakeRacks) Start(ctx context.Context, spec rack.Spec) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.failed != nil {
+		return f.failed
+	}
 	f.starts++
 	f.running[spec.ID] = spec
 	return nil
@@ -320,6 +334,12 @@ func (f *fakeRacks) State(_ context.Context, id string) (*rack.State, error) {
 	spec, err := f.spec(id)
 	if err != nil {
 		return nil, err
+	}
+	f.mu.Lock()
+	hung := f.hung == id
+	f.mu.Unlock()
+	if hung {
+		return nil, fmt.Errorf("asking: %w", context.DeadlineExceeded)
 	}
 	st := &rack.State{Rack: id, Owner: spec.Owner, Lab: spec.LabSlug, Title: spec.Title, Status: rack.Running}
 	for _, n := range spec.Topology.Nodes {
@@ -358,8 +378,10 @@ func (f *fakeRacks) Dial(ctx context.Context, id, session string, role rack.Role
 	if _, err := f.spec(id); err != nil {
 		return nil, err
 	}
-	addr := "ws" + strings.TrimPrefix(f.server.URL, "http") + "/?role=" + string(role) + "&session=" + session
-	c, _, err := websocket.DefaultDialer.DialContext(ctx, addr, nil)
+	d := websocket.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", f.server.Listener.Addr().String())
+	}}
+	c, _, err := d.DialContext(ctx, "ws://rack/?role="+string(role)+"&session="+session, nil)
 	return c, err
 }
 

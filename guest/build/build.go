@@ -72,6 +72,10 @@ func NewStage(parent string) (*Stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a folder to build in: %w", err)
 	}
+	// Tools that build in it may drop their rights on the way.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making a folder to build in: %w", err)
+	}
 	return &Stage{Dir: dir, parent: parent}, nil
 }
 

@@ -34,7 +34,10 @@ func Run(ctx context.Context, cmd *exec.Cmd, line func(string)) error {
 	}
 	defer r.Close()
 	cmd.Stdout, cmd.Stderr = w, w
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	}
+	cmd.SysProcAttr.Setpgid = true
 	if cmd.Cancel != nil {
 		// A command made with a context would lose its leader at once and with
 		// it the chance to clean up.

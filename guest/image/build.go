@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/patchbay/patchbay/guest/apt"
@@ -202,8 +203,12 @@ func bootstrap(ctx context.Context, r Recipe, mirror apt.Mirror, scratch, tree, 
 	if mirror.Security != "" {
 		args = append(args, apt.Source{URI: mirror.Security, Suite: r.Suite + "-security"}.String())
 	}
-	cmd := exec.Command("mmdebstrap", args...)
+	cmd := mmdebstrap(args)
 	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+strconv.FormatInt(r.Epoch.Unix(), 10), "LC_ALL=C.UTF-8")
+	if mode == "root" {
+		// The tree is made where the next build would clear it away.
+		cmd.Env = append(cmd.Env, "TMPDIR="+scratch)
+	}
 	total, n := 0, 0
 	err = build.Run(ctx, cmd, func(line string) {
 		if t := newPackages(line); t > 0 {
@@ -220,6 +225,24 @@ func bootstrap(ctx context.Context, r Recipe, mirror apt.Mirror, scratch, tree, 
 		return fmt.Errorf("installing packages: %w", err)
 	}
 	return nil
+}
+
+// mmdebstrap run by root mounts /proc and its like into the tree. In namespaces
+// of its own, mounts and processes go with it even when it is killed; an
+// ordinary user's has them anyway. A container may allow none, nor then mounts.
+func mmdebstrap(args []string) *exec.Cmd {
+	apart := func() *syscall.SysProcAttr {
+		return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	}
+	cmd := exec.Command("mmdebstrap", args...)
+	if os.Geteuid() == 0 {
+		try := exec.Command("true")
+		try.SysProcAttr = apart()
+		if try.Run() == nil {
+			cmd.SysProcAttr = apart()
+		}
+	}
+	return cmd
 }
 
 // newPackages reads apt's "0 upgraded, 180 newly installed, 0 to remove and …".

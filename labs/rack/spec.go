@@ -68,7 +68,7 @@ func (s *Spec) Check() error {
 		}
 		segments[g.Name] = 0
 		switch g.Kind {
-		case labs.Switch, labs.Hub, labs.Link:
+		case labs.Switch, labs.Hub, labs.Link, labs.Uplink:
 		default:
 			wrong("segment %q is of the unknown kind %q", g.Name, g.Kind)
 		}
@@ -120,6 +120,7 @@ func (s *Spec) Check() error {
 			wrong("segment %q is a link and so joins 2 interfaces, not %d", g.Name, segments[g.Name])
 		}
 	}
+	s.checkWire(wrong)
 	return errors.Join(errs...)
 }
 

@@ -53,7 +53,9 @@ func (l load) frame(b []byte) frame { return frame{in: l.in, data: b, wires: 1} 
 func (f *frame) load() load { return load{in: f.in} }
 
 func newAir(o Options) (a air, err error) {
-	a.size = o.DelayMemory
+	if a.size = o.DelayMemory; a.size <= 0 {
+		a.size = defaultDelayMemory
+	}
 	a.clock = newClock()
 	a.timer, err = newTimer(a.clock)
 	return a, err
@@ -249,6 +251,18 @@ func (a *air) flushed() {
 // due says whether something is.
 func (l *loop) due() bool { return l.next() <= l.air.now }
 
+// takeOff ends a round: what is due now, such as the pieces of a frame that was
+// cut and not delayed, does not wait for the next, and what is due later has the
+// timer set.
+func (l *loop) takeOff() {
+	if l.due() {
+		l.land()
+	}
+	if next := l.next(); next < math.MaxInt64 {
+		l.air.timer.wake(next)
+	}
+}
+
 // next is when something next is due.
 func (l *loop) next() int64 {
 	next := int64(math.MaxInt64)
@@ -291,6 +305,9 @@ func (l *loop) requeue(w *way) {
 // sweep drops what is under way in p's cable, which is cut.
 func (l *loop) sweep(p *port) {
 	a := &l.air
+	if a.mem == nil {
+		return
+	}
 	a.flights.remove(func(g *flight) bool {
 		if g.way.port != p {
 			return false

@@ -124,8 +124,28 @@ func (e Event) check() error {
 func (s *Switch) Script(events []Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	all, err := s.read(events)
+	if err != nil {
+		return fmt.Errorf("reading the script: %w", err)
+	}
+	doErr := s.l.do(func() {
+		if err = s.l.air.open(); err == nil {
+			s.l.perform(all)
+		}
+	})
+	if doErr != nil {
+		err = doErr
+	}
+	if err != nil {
+		return fmt.Errorf("starting the script: %w", err)
+	}
+	return nil
+}
+
+// read checks events.
+func (s *Switch) read(events []Event) ([]*scripted, error) {
 	if len(events) > maxEvents {
-		return fmt.Errorf("reading the script: it has %d events; want at most %d", len(events), maxEvents)
+		return nil, fmt.Errorf("it has %d events; want at most %d", len(events), maxEvents)
 	}
 	all := make([]*scripted, len(events))
 	for i, e := range events {
@@ -144,7 +164,7 @@ func (s *Switch) Script(events []Event) error {
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("reading the script: event %d (%s): %w", i+1, e.Do, err)
+			return nil, fmt.Errorf("event %d (%s): %w", i+1, e.Do, err)
 		}
 		if e.Impair != nil {
 			own := e.Impair.Clone()
@@ -152,19 +172,7 @@ func (s *Switch) Script(events []Event) error {
 		}
 		all[i] = n
 	}
-	var err error
-	doErr := s.l.do(func() {
-		if err = s.l.air.open(); err == nil {
-			s.l.perform(all)
-		}
-	})
-	if doErr != nil {
-		err = doErr
-	}
-	if err != nil {
-		return fmt.Errorf("starting the script: %w", err)
-	}
-	return nil
+	return all, nil
 }
 
 // Events returns the events of the script and what has come of them, in the
@@ -220,7 +228,7 @@ func (l *loop) attach(p *port) {
 		d := e.Dir
 		switch {
 		case e.Port == p.name:
-		case p.segment != nil && e.Segment == p.segment.name:
+		case p.segment != nil && e.Segment == p.segment.Name:
 			if d == Both {
 				d = FromGuest
 			}
@@ -284,7 +292,7 @@ func (l *loop) act(w *way, e *scripted, now int64, wire []byte, v *impair.Verdic
 			v.Again, v.AgainAt = true, v.At
 		}
 	case CorruptFrame:
-		v.Flip = w.pipe.Bit(wire)
+		v.Flip = w.pipe.Bit(len(wire))
 	default:
 		l.script.urgent = append(l.script.urgent, e)
 	}
@@ -302,7 +310,7 @@ func (l *loop) note(e *scripted, now int64) {
 // handle does to cables what an event says.
 func (l *loop) handle(e *scripted) {
 	for _, p := range l.ports {
-		if p == nil || p.name != e.Port && (p.segment == nil || p.segment.name != e.Segment) {
+		if p == nil || p.name != e.Port && (p.segment == nil || p.segment.Name != e.Segment) {
 			continue
 		}
 		switch e.Do {

@@ -2,6 +2,7 @@ package vnet
 
 import (
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 	"unsafe"
@@ -77,6 +78,7 @@ type Air struct {
 func (m *Manual) Air(memory int, seed uint64) (*Air, error) {
 	a := &Air{Manual: m, now: 1}
 	m.l.seed = seed
+	m.l.log = slog.New(slog.DiscardHandler)
 	m.l.air.size = memory
 	m.l.air.clock = func() int64 { return a.now }
 	for i, p := range m.ports {

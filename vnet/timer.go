@@ -14,6 +14,7 @@ type timer struct {
 	fd    int
 	epoch int64 // the system's monotonic clock when the loop's was zero
 	armed int64 // when it rings; 0: it does not
+	rings [8]byte
 }
 
 // newClock returns the loop's clock, in ns, which does not go backwards.
@@ -47,7 +48,6 @@ func (t *timer) wake(at int64) {
 
 // rang quiets the timer.
 func (t *timer) rang() {
-	var n [8]byte
-	unix.Read(t.fd, n[:])
+	unix.Read(t.fd, t.rings[:])
 	t.armed = 0
 }

@@ -121,6 +121,8 @@ func (l *loop) emit(p *port, f *frame) {
 		l.settled(f, p, cut)
 	case f.vlan != 0 && !p.mirror && !p.vlan.tags(f.vlan) && f.hops():
 		l.settled(f, p, filtered)
+	case p.to != nil:
+		l.travel(p.to, f)
 	default:
 		l.queue(p, f)
 	}

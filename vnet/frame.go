@@ -86,6 +86,10 @@ func (l *loop) receive(in *port, slot int) {
 		return
 	}
 	l.entered(f)
+	if in.from != nil && in.segment != nil && in.plugged.Load() {
+		l.travel(in.from, f)
+		return
+	}
 	l.enter(f)
 }
 

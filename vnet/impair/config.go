@@ -67,6 +67,15 @@ func (c Config) Perfect() bool {
 	return c == Config{}
 }
 
+// Clone returns a copy that shares nothing with c.
+func (c Config) Clone() Config {
+	if c.Burst != nil {
+		own := *c.Burst
+		c.Burst = &own
+	}
+	return c
+}
+
 // Check returns an error that names everything that is wrong with c, if
 // anything is.
 func (c Config) Check() error {

@@ -151,7 +151,7 @@ func FuzzConfig(f *testing.F) {
 		p := impair.NewPipe(c, 1)
 		frame := make([]byte, 64)
 		for now := range int64(50) {
-			v := p.Judge(now, frame[:14+now])
+			v := p.Judge(now, int(14+now))
 			v.Corrupt(frame[:14+now])
 			if v.Drop == impair.Kept && (v.At < now || v.Again && v.AgainAt < v.At) {
 				t.Errorf("%+v at %d: %+v", c, now, v)

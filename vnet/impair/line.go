@@ -9,9 +9,9 @@ type line struct {
 
 	// starts holds when each frame that waits begins to be sent: a ring.
 	starts []int64
-	limit  int // of n
 	head   int
 	n      int
+	limit  int // of n, for new frames
 }
 
 func (l *line) set(rate int64, queue int) {
@@ -26,15 +26,21 @@ func (l *line) set(rate int64, queue int) {
 		return
 	}
 	l.limit = queue
-	if queue != len(l.starts) {
-		// Those that wait keep their places, be they more than may wait now.
-		ring := make([]int64, max(queue, l.n))
-		for i := range l.n {
-			ring[i] = l.starts[(l.head+i)%len(l.starts)]
-		}
-		l.starts, l.head = ring, 0
+	if size := max(queue, l.n); size != len(l.starts) {
+		l.resize(size) // those that wait keep their places, be they more than may wait now
 	}
 }
+
+func (l *line) resize(size int) {
+	ring := make([]int64, size)
+	for i := range l.n {
+		ring[i] = l.starts[(l.head+i)%len(l.starts)]
+	}
+	l.starts, l.head = ring, 0
+}
+
+// clear forgets all frames.
+func (l *line) clear() { l.busy, l.part, l.head, l.n = 0, 0, 0, 0 }
 
 // send gives a frame of size bytes to the line at now. It returns when its last
 // bit will have been sent, or that there was no room for it in the queue.
@@ -48,13 +54,29 @@ func (l *line) send(now int64, size int) (done int64, room bool) {
 		}
 		l.n--
 	}
+	if l.busy > now && l.n >= l.limit {
+		return 0, false
+	}
+	return l.add(now, size), true
+}
+
+// resend is send for a frame that is in the queue already.
+func (l *line) resend(now int64, size int) int64 {
+	if l.rate == 0 {
+		return max(now, l.busy)
+	}
+	if l.n == len(l.starts) {
+		l.resize(2 * l.n)
+	}
+	return l.add(now, size)
+}
+
+// add has a frame sent at now, or after those before it.
+func (l *line) add(now int64, size int) int64 {
 	switch {
 	case l.busy < now:
 		l.busy, l.part = now, 0
 	case l.busy > now:
-		if l.n >= l.limit {
-			return 0, false
-		}
 		i := l.head + l.n
 		if i >= len(l.starts) {
 			i -= len(l.starts)
@@ -67,5 +89,5 @@ func (l *line) send(now int64, size int) (done int64, room bool) {
 	ns := bits*1e9 + l.part
 	l.busy += ns / l.rate
 	l.part = ns % l.rate
-	return l.busy, true
+	return l.busy
 }

@@ -38,6 +38,10 @@ type Verdict struct {
 	Flip    int32 // the bit to invert, counted from the first byte's lowest; -1 for none
 	At      int64
 	AgainAt int64
+
+	// When the last bit goes out: until then the frame waits in the queue or is
+	// being sent.
+	Sent, AgainSent int64
 }
 
 // Corrupt does to frame what v says.
@@ -85,41 +89,51 @@ func (p *Pipe) Set(c Config) {
 	if g := c.Burst; g == nil {
 		b.on, b.bad = false, false
 	} else {
-		own := *g
-		if own.LossBad == 0 {
-			own.LossBad = 1
-		}
-		c.Burst = &own
 		b.on = true
-		b.goodToBad, b.badToGood = chanceOf(own.GoodToBad), chanceOf(own.BadToGood)
-		b.lossGood, b.lossBad = chanceOf(own.LossGood), chanceOf(own.LossBad)
+		b.goodToBad, b.badToGood = chanceOf(g.GoodToBad), chanceOf(g.BadToGood)
+		b.lossGood, b.lossBad = chanceOf(g.LossGood), chanceOf(g.LossBad)
+		if g.LossBad == 0 {
+			b.lossBad = chanceOf(1)
+		}
 	}
 	p.line.set(c.Rate, c.Queue)
-	p.c = c
+	p.c = c.Clone()
 }
 
 // Config is what the pipe does now.
-func (p *Pipe) Config() Config {
-	c := p.c
-	if c.Burst != nil {
-		own := *c.Burst
-		c.Burst = &own
+func (p *Pipe) Config() Config { return p.c.Clone() }
+
+// Restart empties the queue, as after a cut or before Resend: the next frame
+// waits for none before it, and arrives no earlier than last unless it follows
+// no order. The count of frames goes on.
+func (p *Pipe) Restart(last int64) {
+	p.last = last
+	p.line.clear()
+}
+
+// Resend decides anew about a frame that still waits, when the rate has
+// changed. It is called after Restart for all that wait, first come first. Extra
+// is by how much the frame was to arrive after its last bit went out, reorder
+// whether it follows no order.
+func (p *Pipe) Resend(now int64, size int, extra int64, reorder bool) (sent, at int64) {
+	sent = p.line.resend(now, size)
+	if reorder {
+		return sent, sent + extra
 	}
-	return c
+	return sent, p.arrive(sent, extra, false)
 }
 
 // Frames is how many frames were judged.
 func (p *Pipe) Frames() uint64 { return p.n }
 
-// Judge decides about the next frame, which is put into the wire at now, in ns
-// of a clock that does not go backwards. It allocates nothing and keeps nothing
-// of the frame.
-func (p *Pipe) Judge(now int64, frame []byte) Verdict {
+// Judge decides about the next frame, of size bytes, which is put into the wire
+// at now, in ns of a clock that does not go backwards. It allocates nothing.
+func (p *Pipe) Judge(now int64, size int) Verdict {
 	n := p.n
 	p.n++
 	v := Verdict{Flip: -1}
 	lost := p.lose(n)
-	sent, room := p.line.send(now, len(frame))
+	sent, room := p.line.send(now, size)
 	switch {
 	case !room:
 		v.Drop = Queue
@@ -129,14 +143,14 @@ func (p *Pipe) Judge(now int64, frame []byte) Verdict {
 		return v
 	}
 	if p.corrupt != 0 && p.corrupt.hit(p.streams[drawCorrupt].at(n)) {
-		v.Flip = p.bit(n, frame)
+		v.Flip = p.bit(n, size)
 	}
 	delay := p.delay(n)
 	v.Reorder = p.reorder != 0 && p.reorder.hit(p.streams[drawReorder].at(n))
-	v.At = p.arrive(sent, delay, v.Reorder)
+	v.Sent, v.At = sent, p.arrive(sent, delay, v.Reorder)
 	if p.duplicate != 0 && p.duplicate.hit(p.streams[drawDuplicate].at(n)) {
-		if sent, room = p.line.send(now, len(frame)); room {
-			v.Again, v.AgainAt = true, p.arrive(sent, delay, v.Reorder)
+		if sent, room = p.line.send(now, size); room {
+			v.Again, v.AgainSent, v.AgainAt = true, sent, p.arrive(sent, delay, v.Reorder)
 		}
 	}
 	return v
@@ -145,14 +159,14 @@ func (p *Pipe) Judge(now int64, frame []byte) Verdict {
 // Bit is the bit that Judge would have inverted in the frame that it judged
 // last, had it been for corruption; -1 for a frame that has nothing behind its
 // Ethernet header.
-func (p *Pipe) Bit(frame []byte) int32 { return p.bit(p.n-1, frame) }
+func (p *Pipe) Bit(size int) int32 { return p.bit(p.n-1, size) }
 
-func (p *Pipe) bit(n uint64, frame []byte) int32 {
-	if len(frame) <= header {
+func (p *Pipe) bit(n uint64, size int) int32 {
+	if size <= header {
 		return -1
 	}
 	// The bias is that of 2^64 over some 10^5 bits: none.
-	return int32(8*header + p.streams[drawBit].at(n)%uint64(8*(len(frame)-header)))
+	return int32(8*header + p.streams[drawBit].at(n)%uint64(8*(size-header)))
 }
 
 // lose decides whether frame n is lost.

@@ -9,7 +9,7 @@ import (
 	"github.com/patchbay/patchbay/vnet/impair"
 )
 
-var frame = make([]byte, 100)
+const size = 100
 
 // judge has a new pipe judge n frames of 100 bytes, gap apart.
 func judge(c impair.Config, seed uint64, n int, gap time.Duration) []impair.Verdict {
@@ -19,7 +19,7 @@ func judge(c impair.Config, seed uint64, n int, gap time.Duration) []impair.Verd
 func feed(p *impair.Pipe, from int64, n int, gap time.Duration) []impair.Verdict {
 	all := make([]impair.Verdict, n)
 	for i := range all {
-		all[i] = p.Judge(from+int64(i)*int64(gap), frame)
+		all[i] = p.Judge(from+int64(i)*int64(gap), size)
 	}
 	return all
 }
@@ -120,7 +120,7 @@ func TestSetShiftsNoDraw(t *testing.T) {
 
 func TestPerfectPipe(t *testing.T) {
 	for i, v := range judge(impair.Config{}, 1, 1000, 7) {
-		if want := (impair.Verdict{At: int64(7 * i), Flip: -1}); v != want {
+		if want := (impair.Verdict{At: int64(7 * i), Sent: int64(7 * i), Flip: -1}); v != want {
 			t.Fatalf("frame %d: %+v; want %+v", i, v, want)
 		}
 	}
@@ -182,7 +182,7 @@ func TestRate(t *testing.T) {
 		p := impair.NewPipe(impair.Config{Rate: tt.rate, Queue: impair.MaxQueue}, 1)
 		var end int64
 		for range tt.frames {
-			v := p.Judge(0, make([]byte, tt.size))
+			v := p.Judge(0, tt.size)
 			if v.Drop != impair.Kept || v.At < end {
 				t.Fatalf("%+v: %+v after %d", tt, v, end)
 			}
@@ -202,7 +202,7 @@ func TestQueue(t *testing.T) {
 	for range 3 {
 		now := int64(1e9) * int64(p.Frames())
 		for i, v := range feed(p, now, 10, 0) {
-			want := impair.Verdict{Flip: -1, At: now + int64(i+1)*each + 1e6}
+			want := impair.Verdict{Flip: -1, At: now + int64(i+1)*each + 1e6, Sent: now + int64(i+1)*each}
 			if i > 5 {
 				want = impair.Verdict{Flip: -1, Drop: impair.Queue}
 			}
@@ -212,7 +212,7 @@ func TestQueue(t *testing.T) {
 		}
 		// After two frames' time two have left the queue.
 		for i, v := range feed(p, now+2*each, 3, 0) {
-			want := impair.Verdict{Flip: -1, At: now + int64(i+7)*each + 1e6}
+			want := impair.Verdict{Flip: -1, At: now + int64(i+7)*each + 1e6, Sent: now + int64(i+7)*each}
 			if i > 1 {
 				want = impair.Verdict{Flip: -1, Drop: impair.Queue}
 			}
@@ -237,8 +237,8 @@ func TestRateCountsLostAndDoubled(t *testing.T) {
 	}
 	for i, v := range judge(impair.Config{Rate: 9_920_000, Queue: 3, Duplicate: 1}, 1, 3, 0) {
 		want := []impair.Verdict{
-			{Flip: -1, At: each, Again: true, AgainAt: 2 * each},
-			{Flip: -1, At: 3 * each, Again: true, AgainAt: 4 * each},
+			{Flip: -1, At: each, Sent: each, Again: true, AgainAt: 2 * each, AgainSent: 2 * each},
+			{Flip: -1, At: 3 * each, Sent: 3 * each, Again: true, AgainAt: 4 * each, AgainSent: 4 * each},
 			{Flip: -1, Drop: impair.Queue},
 		}[i]
 		if v != want {
@@ -283,9 +283,53 @@ func TestShorterQueue(t *testing.T) {
 		now  int64 // in frames
 		want bool
 	}{{0, false}, {5, false}, {6, false}, {7, true}, {7, false}, {8, true}} {
-		if v := p.Judge(tt.now*each, frame); (v.Drop == impair.Kept) != tt.want {
+		if v := p.Judge(tt.now*each, size); (v.Drop == impair.Kept) != tt.want {
 			t.Errorf("after %d frames' time: %+v; want it kept: %v", tt.now, v, tt.want)
 		}
+	}
+}
+
+// When the rate changes, those that wait are sent at the new one.
+func TestResend(t *testing.T) {
+	const slow, fast = 100_000, 10_000 // ns a frame
+	p := impair.NewPipe(impair.Config{Rate: 9_920_000, Queue: 4, Delay: time.Second}, 1)
+	all := feed(p, 0, 5, 0)
+	now := int64(3*slow + slow/2) // three are sent, one is being sent, one waits
+	p.Set(impair.Config{Rate: 99_200_000, Queue: 1, Delay: time.Second})
+	p.Restart(all[2].At)
+	for i, v := range all[3:] {
+		sent, at := p.Resend(now, size, v.At-v.Sent, false)
+		if want := now + int64(i+1)*fast; sent != want || at != want+1e9 {
+			t.Errorf("Resend %d = %d, %d; want %d, %d", i, sent, at, want, want+1e9)
+		}
+	}
+	if v := p.Judge(now, size); v.Drop != impair.Queue {
+		t.Errorf("a frame behind the one that waits: %+v; want the queue full", v)
+	}
+	if v := p.Judge(now+fast, size); v.Sent != now+3*fast {
+		t.Errorf("a frame behind the one being sent: %+v; want it sent at %d", v, now+3*fast)
+	}
+	// More than the queue holds now, one that follows no order among them.
+	p.Restart(0)
+	for i := range 5 {
+		if sent, at := p.Resend(0, size, 7, i == 4); sent != int64(i+1)*fast || at != sent+7 {
+			t.Errorf("Resend %d = %d, %d; want %d, 7 later", i, sent, at, (i+1)*fast)
+		}
+	}
+	p.Set(impair.Config{})
+	p.Restart(0)
+	if sent, at := p.Resend(5, size, 7, false); sent != 5 || at != 12 {
+		t.Errorf("Resend without a rate = %d, %d; want 5, 12", sent, at)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	p := impair.NewPipe(impair.Config{Rate: 9_920_000, Delay: time.Hour}, 1)
+	feed(p, 0, 10, 0)
+	p.Set(impair.Config{Rate: 9_920_000})
+	p.Restart(0)
+	if v := p.Judge(5, size); v.At != 100_005 {
+		t.Errorf("after Restart: %+v; want it at 100005", v)
 	}
 }
 
@@ -293,7 +337,7 @@ func TestJudgeAllocatesNothing(t *testing.T) {
 	p := impair.NewPipe(everything, 1)
 	now := int64(0)
 	if n := testing.AllocsPerRun(1000, func() {
-		p.Judge(now, frame)
+		p.Judge(now, size)
 		now += 1e5
 	}); n != 0 {
 		t.Errorf("%v allocations a frame", n)
@@ -314,7 +358,7 @@ func BenchmarkJudge(b *testing.B) {
 			p := impair.NewPipe(bb.c, 1)
 			now := int64(0)
 			for b.Loop() {
-				p.Judge(now, frame)
+				p.Judge(now, size)
 				now += 1e6
 			}
 		})

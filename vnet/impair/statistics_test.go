@@ -168,7 +168,7 @@ func TestCorruptedBits(t *testing.T) {
 	var hits [8 * size]int
 	for range many {
 		f := make([]byte, size)
-		p.Judge(0, f).Corrupt(f)
+		p.Judge(0, size).Corrupt(f)
 		for i := range hits {
 			if f[i/8]>>(i%8)&1 == 1 {
 				hits[i]++
@@ -190,7 +190,7 @@ func TestCorruptedBits(t *testing.T) {
 	if mean := float64(bits - 1); math.Abs(chi-mean) > sigmas*math.Sqrt(2*mean) {
 		t.Errorf("chi² of the bits hit is %v; want about %v", chi, mean)
 	}
-	if v := p.Judge(0, make([]byte, 14)); v.Flip != -1 {
+	if v := p.Judge(0, 14); v.Flip != -1 {
 		t.Errorf("a frame without content: %+v; want nothing to flip", v)
 	}
 }

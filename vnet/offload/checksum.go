@@ -62,10 +62,14 @@ func finish(a uint64) uint16 {
 // Complete puts the checksum into frame that h asks for. The frame is then
 // what a wire would carry, unless h also asks for it to be cut. The header must
 // have passed Check.
-func (h Header) Complete(frame []byte) {
+func (h Header) Complete(frame []byte) { h.Sum(frame, frame) }
+
+// Sum puts the checksum of frame that h asks for into a copy of it, which may
+// end behind that checksum.
+func (h Header) Sum(frame, dst []byte) {
 	if h.Flags&NeedsCsum == 0 {
 		return
 	}
-	part := frame[h.CsumStart:]
-	binary.BigEndian.PutUint16(part[h.CsumOffset:], finish(add(0, part)))
+	at := int(h.CsumStart) + int(h.CsumOffset)
+	binary.BigEndian.PutUint16(dst[at:at+2], finish(add(0, frame[h.CsumStart:])))
 }

@@ -36,10 +36,10 @@ const (
 const (
 	// MaxHead is how long the headers before the payload of a frame that is
 	// to be cut may be, in bytes. Ethernet, two tags, IPv6 and TCP take 122 and
-	// leave room for a routing header of 24 addresses.
-	MaxHead = 512
+	// leave room for a routing header of eight addresses.
+	MaxHead = 256
 	// MaxSegments is how many frames may come of one. Linux makes at most 64 KiB
-	// of pieces of hardly less than 536 bytes, 122 of them; a guest that asks for
+	// of pieces of no less than 48 bytes, 1366 of them; a guest that asks for
 	// pieces of one byte wants the switch to work for it.
 	MaxSegments = 2048
 )
@@ -85,8 +85,20 @@ func (h Header) Put(b []byte) {
 // Plain says that a frame with this header is what a wire would carry.
 func (h Header) Plain() bool { return h.Flags&NeedsCsum == 0 && h.GSOType == GSONone }
 
-// GSO says that a frame with this header is more than one on a wire.
+// GSO says that a frame with this header may be more than one on a wire.
 func (h Header) GSO() bool { return h.GSOType != GSONone }
+
+// Pieces returns how many frames a wire would carry for frame, and how many
+// bytes of headers each of them has. The header must ask for segmentation and
+// have passed Check.
+func (h Header) Pieces(frame []byte) (n, head int) {
+	l, err := h.layout(frame)
+	if err != nil {
+		return 1, len(frame)
+	}
+	size := int(h.GSOSize)
+	return max((len(frame)-l.payload+size-1)/size, 1), l.payload
+}
 
 // Shift returns the header for the frame with n bytes more (or, below zero,
 // fewer) between its addresses and its type: a VLAN tag pushed or popped. The

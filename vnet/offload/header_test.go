@@ -138,6 +138,11 @@ func FuzzSegments(f *testing.F) {
 			}
 			head = c.Head()
 		}
+		if h.GSO() {
+			if pn, ph := h.Pieces(frame); pn != n || ph != head {
+				t.Fatalf("Pieces = %d, %d; want %d, %d", pn, ph, n, head)
+			}
+		}
 		if n < 1 || n > offload.MaxSegments || total != len(frame)+(n-1)*head {
 			t.Fatalf("%d pieces of together %d bytes from %d, %d of them headers", n, total, len(frame), head)
 		}

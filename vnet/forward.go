@@ -36,11 +36,12 @@ const (
 )
 
 // entered is told of every frame that a guest sent, however it fares.
-func (l *loop) entered(f *frame) {}
+func (l *loop) entered(f *frame) { l.tape.came(f) }
 
 // settled is told what became of f on p, unless it came into p's queue: p is
 // the port it came in by or one it was for. It counts it.
 func (l *loop) settled(f *frame, p *port, what fate) {
+	l.tape.fared(f, p, what)
 	n := uint64(f.wires)
 	switch what {
 	case lost:
@@ -133,10 +134,7 @@ func (l *loop) queue(p *port, f *frame) {
 		p.dirty = true
 		l.dirty = append(l.dirty, p) // addPort saw to the room
 	}
-	tagged := f.vlan != 0 && p.vlan.tags(f.vlan)
-	if p.mirror {
-		tagged = f.tagged
-	}
+	tagged := p.tagged(f)
 	if p.offload == f.in.offload && len(f.raw) > 0 && f.tagging(tagged) == keepTag && (p.offload || f.hdr.Plain()) {
 		// The common case: the record goes out as it came.
 		if p.out.full() {
@@ -151,7 +149,7 @@ func (l *loop) queue(p *port, f *frame) {
 	} else {
 		wires = 1
 	}
-	for _, w := range l.form(f, tagged, p.offload) {
+	for i, w := range l.form(f, tagged, p.offload) {
 		if p.out.full() {
 			l.send(p)
 		}
@@ -160,7 +158,16 @@ func (l *loop) queue(p *port, f *frame) {
 			bytes += uint64(wires-1) * uint64(f.head)
 		}
 		p.out.push(w, f, wires, bytes)
+		p.out.what[p.out.n-1].piece = int32(i)
 	}
+}
+
+// tagged says whether p takes f with its VLAN's tag.
+func (p *port) tagged(f *frame) bool {
+	if p.mirror {
+		return f.tagged
+	}
+	return f.vlan != 0 && p.vlan.tags(f.vlan)
 }
 
 // wirePieces cuts f into what a wire carries, its tag as it entered. They are

@@ -46,11 +46,16 @@ type Frame struct {
 }
 
 // Query says what is to be read. The zero Query is all that the Ring holds.
+//
+// Of one port everything is what a capture in the guest would have. Of several
+// ports frames come twice, which Wireshark takes for retransmissions: Once is
+// for that.
 type Query struct {
 	Ports     []string // by name; nil: all
 	Segments  []string // nil: all
 	Dir       Direction
 	Delivered bool           // leave out what was lost, dropped, cut, filtered
+	Once      bool           // a frame that entered at a port that is asked for is shown there and nowhere else
 	Filter    *filter.Filter // nil: all
 	From, To  time.Time      // from when to when; zero: from the oldest, to now
 	Follow    bool           // wait for what comes, until To or, when that is zero, for ever

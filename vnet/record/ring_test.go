@@ -106,6 +106,10 @@ func TestFates(t *testing.T) {
 		{"none", record.Query{Ports: []string{}}, nil},
 		{"delivered", record.Query{Delivered: true, Ports: []string{"a", "c"}}, []string{"a from delivered 1", "c from delivered 3"}},
 		{"from", record.Query{Dir: record.FromGuest, Segments: []string{"lan"}}, []string{"a from delivered 1", "a from stormed 2"}},
+		{"once", record.Query{Once: true}, []string{
+			"a from delivered 1", "a from stormed 2", "c from delivered 3", "c from lost 3", "b to delivered 9",
+		}},
+		{"once at one", record.Query{Once: true, Ports: []string{"b"}}, []string{"b to delivered 1", "b to delivered 9"}},
 		{"to", record.Query{Dir: record.ToGuest, Ports: []string{"c"}}, []string{"c to dropped 1"}},
 		{"times", record.Query{From: r.Time(3), To: r.Time(5)}, []string{"b to delivered 1", "c from lost 3", "c to dropped 1"}},
 		{"after", record.Query{From: r.Time(7)}, nil},

@@ -161,7 +161,7 @@ func (rd *Reader) take(c *chunk, e entry) {
 			First: binary.LittleEndian.Uint16(e.b[28:]), N: binary.LittleEndian.Uint16(e.b[30:]),
 		}
 	}
-	if rd.q.Dir != AnyDirection && rd.q.Dir != it.dir {
+	if rd.q.Dir != AnyDirection && rd.q.Dir != it.dir || rd.q.Once && it.dir == ToGuest && e.kind == happened && rd.wants(src.port) {
 		return
 	}
 	var frame []byte

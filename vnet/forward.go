@@ -130,35 +130,19 @@ func (l *loop) emit(p *port, f *frame) {
 // queue puts f, in the form that p takes, into p's queue. It goes out with the
 // next flush.
 func (l *loop) queue(p *port, f *frame) {
-	if !p.dirty {
-		p.dirty = true
-		l.dirty = append(l.dirty, p) // addPort saw to the room
-	}
 	tagged := p.tagged(f)
 	if p.offload == f.in.offload && len(f.raw) > 0 && f.tagging(tagged) == keepTag && (p.offload || f.hdr.Plain()) {
-		// The common case: the record goes out as it came.
-		if p.out.full() {
-			l.send(p)
-		}
-		p.out.push(piece{head: f.raw}, f, f.wires, f.bytes())
+		l.push(p, piece{head: f.raw}, outgoing{frame: f, wires: f.wires, bytes: f.bytes()}) // the common case: as it came
 		return
 	}
-	wires, over := f.wires, uint64(0)
 	if p.offload {
-		over = offload.Size
-	} else {
-		wires = 1
+		w := l.form(f, tagged, true)[0]
+		bytes := uint64(w.len() - offload.Size + int(f.wires-1)*int(f.head))
+		l.push(p, w, outgoing{frame: f, wires: f.wires, bytes: bytes})
+		return
 	}
-	for i, w := range l.form(f, tagged, p.offload) {
-		if p.out.full() {
-			l.send(p)
-		}
-		bytes := uint64(w.len()) - over
-		if wires > 1 {
-			bytes += uint64(wires-1) * uint64(f.head)
-		}
-		p.out.push(w, f, wires, bytes)
-		p.out.what[p.out.n-1].piece = int32(i)
+	for i, w := range l.form(f, tagged, false) {
+		l.push(p, w, outgoing{frame: f, wires: 1, bytes: uint64(w.len()), piece: int32(i)})
 	}
 }
 
@@ -168,6 +152,17 @@ func (p *port) tagged(f *frame) bool {
 		return f.tagged
 	}
 	return f.vlan != 0 && p.vlan.tags(f.vlan)
+}
+
+func (l *loop) push(p *port, w piece, r outgoing) {
+	if !p.dirty {
+		p.dirty = true
+		l.dirty = append(l.dirty, p) // addPort saw to the room
+	}
+	if p.out.full() {
+		l.send(p)
+	}
+	p.out.push(w, r)
 }
 
 // wirePieces cuts f into what a wire carries, its tag as it entered. They are

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/patchbay/patchbay/vnet/record"
 )
 
 // Options of a Switch. The zero value is good.
@@ -37,6 +39,10 @@ type Options struct {
 	// cables are held, in the whole Switch; more are dropped and counted as
 	// Lost. 0 means 64 MiB. Memory is touched as it is used, and given back.
 	DelayMemory int
+
+	// Record is where every frame and what became of it is recorded; nil
+	// records nothing. It belongs to the caller, who closes it after the Switch.
+	Record *record.Ring
 
 	Now func() time.Time // the clock of address ageing; nil means time.Now; called from the loop
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -27,6 +28,12 @@ type conn struct {
 	shut     func() error
 	once     sync.Once
 	err      error
+
+	// gonet's reader of UDP does not wake up for an ICMP error, so a deadline
+	// that has passed wakes it, and the user's is put back.
+	told     atomic.Pointer[ICMP]
+	mu       sync.Mutex
+	deadline time.Time // guarded by mu; the user's, of reading
 }
 
 // track notes what must be closed with the Host. It forgets those that have
@@ -106,6 +113,30 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, c.explain("writing to", err)
 }
 
+// hear wakes a reader of UDP for an ICMP error.
+func (c *conn) hear(m ICMP) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told.Store(&m)
+	c.Conn.SetReadDeadline(time.Unix(1, 0))
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadline = t
+	if c.told.Load() != nil {
+		return nil // is told first
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.Conn.SetWriteDeadline(t))
+}
+
 // CloseWrite ends what this side says, for a TCP connection.
 func (c *conn) CloseWrite() error {
 	t, ok := c.Conn.(*gonet.TCPConn)
@@ -121,6 +152,12 @@ func (c *conn) explain(op string, err error) error {
 		return err
 	}
 	a := asked{op, c.a.target}
+	if m := c.told.Swap(nil); m != nil {
+		c.mu.Lock()
+		c.Conn.SetReadDeadline(c.deadline)
+		c.mu.Unlock()
+		return a.told(*m, c.peer)
+	}
 	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		e := a.found(Silence, netip.Addr{}, "nothing came until the deadline")
 		e.Err = os.ErrDeadlineExceeded
@@ -189,7 +226,11 @@ func (h *Host) dialTCP(ctx context.Context, a asked, to netip.AddrPort) (net.Con
 	entry, ready := waiter.NewChannelEntry(waiter.WritableEvents | waiter.EventErr | waiter.EventHUp)
 	wq.EventRegister(&entry)
 	defer wq.EventUnregister(&entry)
-	errs, stop := watch(h, func(p *packet) (ICMP, bool) { return complaint(p, protoTCP, to) })
+	errs, stop := watch(h, func(p *packet) (ICMP, bool) {
+		m, from, ok := complaint(p, protoTCP, to)
+		at, terr := ep.GetLocalAddress()
+		return m, ok && terr == nil && at.Port == from
+	})
 	defer stop()
 
 	begun := time.Now()
@@ -246,14 +287,15 @@ func (h *Host) dialTCP(ctx context.Context, a asked, to netip.AddrPort) (net.Con
 }
 
 // complaint returns the ICMP error that a packet is, when what it quotes was
-// sent to a port and its sender need not hope any more.
-func complaint(p *packet, proto uint8, to netip.AddrPort) (ICMP, bool) {
+// sent to a port and its sender need not hope any more, and the port that it
+// was sent from.
+func complaint(p *packet, proto uint8, to netip.AddrPort) (m ICMP, from uint16, ok bool) {
 	m, quoted, ok := p.icmp()
-	if !ok || quoted.proto != proto || quoted.to != to.Addr().WithZone("") || m.redirect() || m.MTU() != 0 || !m.V6 && m.Type == 4 {
-		return m, false
+	if !ok || quoted.proto != proto || quoted.to != to.Addr().WithZone("") || m.redirect() || m.tooBig() || !m.V6 && m.Type == 4 {
+		return m, 0, false
 	}
-	_, port, ok := quoted.ports()
-	return m, ok && port == to.Port()
+	from, port, ok := quoted.ports()
+	return m, from, ok && port == to.Port()
 }
 
 func (h *Host) dialUDP(ctx context.Context, a asked, to netip.AddrPort) (net.Conn, error) {
@@ -265,9 +307,22 @@ func (h *Host) dialUDP(ctx context.Context, a asked, to netip.AddrPort) (net.Con
 	if err != nil {
 		return nil, a.fault(err, "opening a socket")
 	}
-	c := &conn{Conn: uc, h: h, a: a, peer: to.Addr(), shut: uc.Close}
+	local := uint16(0)
+	if u, ok := uc.LocalAddr().(*net.UDPAddr); ok {
+		local = uint16(u.Port)
+	}
+	c := &conn{Conn: uc, h: h, a: a, peer: to.Addr()}
+	stop := h.tap(func(p *packet) {
+		if m, from, ok := complaint(p, protoUDP, to); ok && from == local {
+			c.hear(m)
+		}
+	})
+	c.shut = func() error {
+		stop()
+		return uc.Close()
+	}
 	if err := h.track(c); err != nil {
-		uc.Close()
+		c.shut()
 		return nil, a.fault(err, "")
 	}
 	return c, nil

@@ -44,16 +44,19 @@ func (m ICMP) TimeExceeded() bool {
 // redirect says that the message advises, while the packet went on its way.
 func (m ICMP) redirect() bool { return !m.V6 && m.Type == 5 }
 
+// tooBig says that a packet did not fit a link on the way.
+func (m ICMP) tooBig() bool { return m.V6 && m.Type == 2 || !m.V6 && m.Type == 3 && m.Code == 4 }
+
 // MTU is that of the link that a packet was too big for, in bytes; 0 for
 // another message, or a router that does not say.
 func (m ICMP) MTU() int {
 	switch {
-	case m.V6 && m.Type == 2:
+	case !m.tooBig():
+		return 0
+	case m.V6:
 		return int(min(m.rest, 1<<30))
-	case !m.V6 && m.Type == 3 && m.Code == 4:
-		return int(m.rest & 0xffff)
 	}
-	return 0
+	return int(m.rest & 0xffff)
 }
 
 // Gateway is the better router that a redirect of IPv4 names.

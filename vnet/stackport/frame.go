@@ -1,0 +1,154 @@
+package stackport
+
+import (
+	"encoding/binary"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+const (
+	tagSize   = 4
+	tpid      = 0x8100
+	vlanMask  = 0x0fff
+	addresses = 2 * header.EthernetAddressSize // what comes before a tag
+)
+
+// tagged puts a tag behind a frame's addresses.
+func tagged(frame []byte, vlan uint16) []byte {
+	frame = append(frame, 0, 0, 0, 0)
+	copy(frame[addresses+tagSize:], frame[addresses:len(frame)-tagSize])
+	binary.BigEndian.PutUint16(frame[addresses:], tpid)
+	binary.BigEndian.PutUint16(frame[addresses+2:], vlan)
+	return frame
+}
+
+// untagged returns the frame as the stack should see it, in place, and whether
+// it belongs to the VLAN. A priority tag (VLAN 0) is no VLAN.
+func untagged(frame []byte, vlan uint16) ([]byte, bool) {
+	if len(frame) < header.EthernetMinimumSize {
+		return nil, false
+	}
+	if binary.BigEndian.Uint16(frame[addresses:]) != tpid {
+		return frame, vlan == 0
+	}
+	if len(frame) < header.EthernetMinimumSize+tagSize || binary.BigEndian.Uint16(frame[addresses+2:])&vlanMask != vlan {
+		return nil, false
+	}
+	copy(frame[tagSize:], frame[:addresses])
+	return frame[tagSize:], true
+}
+
+// deliver gives one record to the stack. It may be anything.
+func (p *Port) deliver(record []byte) {
+	frame, ours := untagged(record, p.tag)
+	if !ours || len(frame) > header.EthernetMinimumSize+int(p.MTU()) {
+		return
+	}
+	var kind tcpip.PacketType
+	switch dst := tcpip.LinkAddress(frame[:header.EthernetAddressSize]); {
+	case dst == header.EthernetBroadcastAddress:
+		kind = tcpip.PacketBroadcast
+	case header.IsMulticastEthernetAddress(dst):
+		kind = tcpip.PacketMulticast
+	case dst == p.LinkAddress():
+		kind = tcpip.PacketHost
+	default:
+		return
+	}
+	if p.observe != nil {
+		p.observe(frame)
+	}
+	p.mu.Lock()
+	d := p.dispatcher
+	p.mu.Unlock()
+	if d == nil {
+		return
+	}
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
+	defer pkt.DecRef()
+	if !p.ParseHeader(pkt) {
+		return
+	}
+	pkt.PktType = kind
+	pkt.NetworkProtocolNumber = header.Ethernet(pkt.LinkHeader().Slice()).Type()
+	d.DeliverNetworkPacket(pkt.NetworkProtocolNumber, pkt)
+}
+
+// WritePackets implements stack.LinkWriter.
+func (p *Port) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
+	n := 0
+	for _, pkt := range pkts.AsSlice() {
+		frame := make([]byte, 0, pkt.Size()+tagSize)
+		for _, b := range pkt.AsSlices() {
+			frame = append(frame, b...)
+		}
+		if p.write(frame) != nil {
+			return n, &tcpip.ErrClosedForSend{}
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Attach implements stack.NetworkLinkEndpoint.
+func (p *Port) Attach(d stack.NetworkDispatcher) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dispatcher = d
+}
+
+// IsAttached implements stack.NetworkLinkEndpoint.
+func (p *Port) IsAttached() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dispatcher != nil
+}
+
+// Wait implements stack.NetworkLinkEndpoint. The stack calls it under a lock
+// that the reader may need, before it calls Close, so it waits for nothing:
+// Close does.
+func (p *Port) Wait() {}
+
+// MTU implements stack.NetworkLinkEndpoint.
+func (p *Port) MTU() uint32 { return p.mtu.Load() }
+
+// SetMTU implements stack.NetworkLinkEndpoint.
+func (p *Port) SetMTU(mtu uint32) { p.mtu.Store(mtu) }
+
+// LinkAddress implements stack.NetworkLinkEndpoint.
+func (p *Port) LinkAddress() tcpip.LinkAddress { return *p.mac.Load() }
+
+// SetLinkAddress implements stack.NetworkLinkEndpoint.
+func (p *Port) SetLinkAddress(a tcpip.LinkAddress) { p.mac.Store(&a) }
+
+// MaxHeaderLength implements stack.NetworkLinkEndpoint.
+func (p *Port) MaxHeaderLength() uint16 { return header.EthernetMinimumSize }
+
+// Capabilities implements stack.NetworkLinkEndpoint.
+func (p *Port) Capabilities() stack.LinkEndpointCapabilities {
+	return stack.CapabilityResolutionRequired
+}
+
+// ARPHardwareType implements stack.NetworkLinkEndpoint.
+func (p *Port) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareEther }
+
+// AddHeader implements stack.NetworkLinkEndpoint.
+func (p *Port) AddHeader(pkt *stack.PacketBuffer) {
+	header.Ethernet(pkt.LinkHeader().Push(header.EthernetMinimumSize)).Encode(&header.EthernetFields{
+		SrcAddr: pkt.EgressRoute.LocalLinkAddress,
+		DstAddr: pkt.EgressRoute.RemoteLinkAddress,
+		Type:    pkt.NetworkProtocolNumber,
+	})
+}
+
+// ParseHeader implements stack.NetworkLinkEndpoint.
+func (p *Port) ParseHeader(pkt *stack.PacketBuffer) bool {
+	_, ok := pkt.LinkHeader().Consume(header.EthernetMinimumSize)
+	return ok
+}
+
+// SetOnCloseAction implements stack.NetworkLinkEndpoint.
+func (p *Port) SetOnCloseAction(func()) {}

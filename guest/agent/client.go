@@ -42,7 +42,8 @@ type Client struct {
 	done   chan struct{} // closed when the line has ended, with err set
 	hello  chan struct{} // closed when helloMsg or failed is set
 	wg     sync.WaitGroup
-	pacer  pacer // between out and rw
+	pacer  pacer         // between out and rw
+	cut    chan struct{} // capacity 1: there are cuts
 
 	mu       sync.Mutex
 	err      error
@@ -51,6 +52,8 @@ type Client struct {
 	greeted  bool
 	calls    map[uint32]*call
 	next     uint32
+	streams  int      // of calls
+	cuts     []uint32 // streams of whose end guestd is to be told
 }
 
 // call is one request under way.
@@ -71,6 +74,7 @@ func NewClient(rw io.ReadWriteCloser, log Logger) *Client {
 		events: make(chan Event, 16),
 		done:   make(chan struct{}),
 		hello:  make(chan struct{}),
+		cut:    make(chan struct{}, 1),
 		calls:  make(map[uint32]*call),
 	}
 	c.pacer = pacer{w: rw, end: c.done, wake: make(chan struct{}, 1)}
@@ -203,13 +207,17 @@ func (c *Client) greet(f frame) bool {
 
 func (c *Client) write() {
 	for {
+		var err error
 		select {
 		case b := <-c.out:
-			if _, err := c.pacer.Write(b); err != nil {
-				c.end(wrap("writing to guestd", err))
-				return
-			}
+			_, err = c.pacer.Write(b)
+		case <-c.cut:
+			err = c.writeCuts()
 		case <-c.done:
+			return
+		}
+		if err != nil {
+			c.end(wrap("writing to guestd", err))
 			return
 		}
 	}

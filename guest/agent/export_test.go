@@ -10,17 +10,29 @@ import (
 type Kind = kind
 
 const (
-	KindHello  = kindHello
-	KindFailed = kindFailed
-	KindPing   = kindPing
-	KindDone   = kindDone
-	KindOutput = kindOutput
-	KindData   = kindData
-	KindEvent  = kindEvent
-	KindCredit = kindCredit
-	KindExec   = kindExec
-	KindGet    = kindGet
-	KindSync   = kindSync
+	KindHello   = kindHello
+	KindFailed  = kindFailed
+	KindPing    = kindPing
+	KindDone    = kindDone
+	KindOutput  = kindOutput
+	KindData    = kindData
+	KindEvent   = kindEvent
+	KindCredit  = kindCredit
+	KindExec    = kindExec
+	KindGet     = kindGet
+	KindSync    = kindSync
+	KindMachine = kindMachine
+
+	KindConnect = kindConnect
+	KindOpened  = kindOpened
+	KindBytes   = kindBytes
+	KindTaken   = kindTaken
+	KindKill    = kindKill
+	KindError   = kindError
+
+	WindowToHost  = windowToHost
+	WindowToGuest = windowToGuest
+	MaxStreams    = maxStreams
 
 	HeaderSize = headerSize
 	LineWindow = lineWindow

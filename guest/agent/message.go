@@ -7,7 +7,7 @@ import (
 
 // Version of the protocol. Host and guestd are built together, so a difference
 // means a stale initrd and is an error, not something to negotiate.
-const Version = 1
+const Version = 2
 
 type kind uint8
 
@@ -43,6 +43,13 @@ const (
 
 	// both ways
 	kindData // bytes
+
+	// Connections into the guest, see Stream; more is set on all but the last
+	// bytes of a direction.
+	kindConnect // host → guest: u16 port → opened, bytes…, done
+	kindOpened  // guest → host: nothing
+	kindBytes   // both ways: u32 how many came before them, modulo 2^32, bytes
+	kindTaken   // both ways: u64 how many the other end has taken so far
 )
 
 // Limits on what one message may hold, in bytes.

@@ -59,6 +59,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	running map[uint32]*execution
+	links   map[uint32]*link
 	gets    int
 	wg      sync.WaitGroup
 }
@@ -140,6 +141,10 @@ func (s *Server) handle(f frame) error {
 		return s.configure(f)
 	case kindData:
 		return s.data(f)
+	case kindBytes:
+		return s.linkBytes(f)
+	case kindTaken:
+		return s.linkTaken(f)
 	case kindKill:
 		s.kill(f.id)
 		return nil
@@ -154,6 +159,8 @@ func (s *Server) handle(f frame) error {
 		return s.put(f)
 	case kindGet:
 		return s.get(f)
+	case kindConnect:
+		return s.connect(f)
 	case kindConsole:
 		if len(f.body) != 1 {
 			return errMalformed

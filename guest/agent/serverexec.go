@@ -224,10 +224,13 @@ func (s *Server) kill(id uint32) {
 		u.abandon()
 	}
 	s.mu.Lock()
-	x := s.running[id]
+	x, l := s.running[id], s.links[id]
 	s.mu.Unlock()
 	if x != nil {
 		x.kill()
+	}
+	if l != nil {
+		l.cut()
 	}
 }
 
@@ -241,6 +244,9 @@ func (s *Server) killAll() {
 	defer s.mu.Unlock()
 	for _, x := range s.running {
 		x.kill()
+	}
+	for _, l := range s.links {
+		l.cut()
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 //	link=pc1/eth0    an interface's cable; may come several times
 //	segment=lan      all cables of a segment; may come several times
 //	direction=out    what nodes send; or in
+//	each=1           a frame at each cable that it passed, not only where it was sent
 //	filter=icmp      as tcpdump takes it
 //	from=, to=       RFC 3339, or how long ago, such as 30s
 //	follow=1         goes on with what comes
@@ -22,6 +23,7 @@ import (
 type CaptureQuery struct {
 	Links, Segments []string // their union; none of both means every cable
 	Direction       Direction
+	Each            bool // without it a frame that passes several of the cables comes once
 	Filter          string
 	From, To        time.Time // zero: from what is remembered first, to now
 	Follow          bool      // goes on until To, Count or the end of the rack
@@ -46,6 +48,7 @@ func (q *CaptureQuery) Values() url.Values {
 		}
 	}
 	set("direction", string(q.Direction), q.Direction != "")
+	set("each", "1", q.Each)
 	set("filter", q.Filter, q.Filter != "")
 	set("from", q.From.Format(time.RFC3339Nano), !q.From.IsZero())
 	set("to", q.To.Format(time.RFC3339Nano), !q.To.IsZero())
@@ -60,9 +63,9 @@ func ParseCaptureQuery(v url.Values, now time.Time) (*CaptureQuery, error) {
 	q := &CaptureQuery{Links: v["link"], Segments: v["segment"], Direction: Direction(v.Get("direction")), Filter: v.Get("filter")}
 	for name := range v {
 		switch name {
-		case "link", "segment", "direction", "filter", "from", "to", "follow", "count":
+		case "link", "segment", "direction", "each", "filter", "from", "to", "follow", "count":
 		default:
-			return nil, badQuery("a capture has no ?%s=: its words are link, segment, direction, filter, from, to, follow and count", clip(name))
+			return nil, badQuery("a capture has no ?%s=: its words are link, segment, direction, each, filter, from, to, follow and count", clip(name))
 		}
 	}
 	if len(q.Links)+len(q.Segments) > maxSelected {
@@ -89,12 +92,14 @@ func ParseCaptureQuery(v url.Values, now time.Time) (*CaptureQuery, error) {
 		}
 		*to = t
 	}
-	switch s := v.Get("follow"); s {
-	case "", "0", "false":
-	case "1", "true":
-		q.Follow = true
-	default:
-		return nil, badQuery("follow is 1 or nothing, not %q", clip(s))
+	for name, to := range map[string]*bool{"follow": &q.Follow, "each": &q.Each} {
+		switch s := v.Get(name); s {
+		case "", "0", "false":
+		case "1", "true":
+			*to = true
+		default:
+			return nil, badQuery("%s is 1 or nothing, not %q", name, clip(s))
+		}
 	}
 	if s := v.Get("count"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -123,9 +128,14 @@ func clip(s string) string {
 type Frame struct {
 	Seq       uint64    `json:"seq"`
 	Time      time.Time `json:"time"`
-	Link      string    `json:"link"`      // NODE/INTERFACE
-	Direction Direction `json:"direction"` // out: its node sent it
-	Fate      string    `json:"fate"`      // delivered, or what became of it: dropped, lost, cut, stormed, filtered
-	Length    int       `json:"length"`    // bytes
-	Text      string    `json:"text"`      // what it is, in one line
+	Link      string    `json:"link"`           // NODE/INTERFACE
+	Direction Direction `json:"direction"`      // out: its node sent it
+	Fate      string    `json:"fate"`           // delivered, or what became of it: dropped, lost, cut, stormed, filtered
+	Length    int       `json:"length"`         // bytes
+	VLAN      []uint16  `json:"vlan,omitempty"` // its tags, the outer first
+	Src       string    `json:"src"`            // an IP address where there is one, else an Ethernet address
+	Dst       string    `json:"dst"`
+	Protocol  string    `json:"protocol"`
+	Info      string    `json:"info"`             // what it is, in one line
+	Missed    uint64    `json:"missed,omitempty"` // frames before it that were overwritten before they were read
 }

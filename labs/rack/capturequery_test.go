@@ -19,8 +19,8 @@ func TestCaptureQuery(t *testing.T) {
 		says  string // of the error
 	}{
 		{query: "", want: rack.CaptureQuery{}},
-		{query: "link=pc1/eth0&link=pc2/eth0&segment=lan&direction=out&filter=icmp&follow=1&count=3",
-			want: rack.CaptureQuery{Links: []string{"pc1/eth0", "pc2/eth0"}, Segments: []string{"lan"}, Direction: rack.Out, Filter: "icmp", Follow: true, Count: 3}},
+		{query: "link=pc1/eth0&link=pc2/eth0&segment=lan&direction=out&each=1&filter=icmp&follow=1&count=3",
+			want: rack.CaptureQuery{Links: []string{"pc1/eth0", "pc2/eth0"}, Segments: []string{"lan"}, Direction: rack.Out, Each: true, Filter: "icmp", Follow: true, Count: 3}},
 		{query: "from=30s&to=2026-05-04T09:59:59.5Z", want: rack.CaptureQuery{From: now.Add(-30 * time.Second), To: now.Add(-500 * time.Millisecond)}},
 		{query: "filter=tcp+prot+80", says: `"prot"`},
 		{query: "links=pc1/eth0", says: "no ?links="},

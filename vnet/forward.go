@@ -122,6 +122,8 @@ func (l *loop) emit(p *port, f *frame) {
 		l.settled(f, p, cut)
 	case f.vlan != 0 && !p.mirror && !p.vlan.tags(f.vlan) && f.hops():
 		l.settled(f, p, filtered)
+	case p.to != nil:
+		l.travel(p.to, f)
 	default:
 		l.queue(p, f)
 	}
@@ -144,14 +146,6 @@ func (l *loop) queue(p *port, f *frame) {
 	for i, w := range l.form(f, tagged, false) {
 		l.push(p, w, outgoing{frame: f, wires: 1, bytes: uint64(w.len()), piece: int32(i)})
 	}
-}
-
-// tagged says whether p takes f with its VLAN's tag.
-func (p *port) tagged(f *frame) bool {
-	if p.mirror {
-		return f.tagged
-	}
-	return f.vlan != 0 && p.vlan.tags(f.vlan)
 }
 
 func (l *loop) push(p *port, w piece, r outgoing) {

@@ -37,6 +37,10 @@ type loop struct {
 	cutter offload.Cutter
 	dirty  []*port // ports with queued frames; room for all of them
 
+	air    air // what is under way on impaired cables
+	script script
+	seed   uint64
+
 	quitted bool          // the loop is to end
 	ended   chan struct{} // closed when it has let go of everything
 
@@ -63,12 +67,13 @@ const (
 	listening           // a port's listener
 	current             // a port's connection
 	old                 // a superseded connection: read until it ends
+	ringing             // the timer of what is under way
 )
 
 func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 	l := &loop{
 		log: o.Log, links: links, tape: tape{ring: o.Record}, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
-		epfd: -1, evfd: -1,
+		epfd: -1, evfd: -1, seed: o.Seed,
 		events: make([]unix.EpollEvent, 64),
 		frames: make([]frame, ringFrames),
 		arena:  newArena(),
@@ -86,7 +91,12 @@ func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 		l.rx.release()
 		return nil, fmt.Errorf("making an eventfd: %w", err)
 	}
-	if _, err = l.watch(wakeUp, l.evfd, nil); err != nil {
+	if l.air, err = newAir(o); err == nil {
+		if _, err = l.watch(wakeUp, l.evfd, nil); err == nil {
+			_, err = l.watch(ringing, l.air.timer.fd, nil)
+		}
+	}
+	if err != nil {
 		l.release()
 		return nil, err
 	}
@@ -129,6 +139,7 @@ func (l *loop) release() {
 			p.listener.close()
 		}
 	}
+	l.air.close()
 	l.rx.release()
 	close(l.ended)
 }
@@ -200,6 +211,10 @@ func (l *loop) round(wait int) error {
 		return err
 	}
 	l.setTime()
+	l.tape.tick()
+	if l.air.mem != nil {
+		l.land()
+	}
 	commands := false
 	for _, ev := range l.events[:n] {
 		e := &l.entries[ev.Fd]
@@ -209,6 +224,8 @@ func (l *loop) round(wait int) error {
 		switch e.kind {
 		case wakeUp:
 			commands = true
+		case ringing:
+			l.air.timer.rang()
 		case listening:
 			l.accept(ev.Fd)
 		case current, old:
@@ -219,13 +236,16 @@ func (l *loop) round(wait int) error {
 		}
 	}
 	l.flush()
-	l.tape.show()
 	if commands {
 		l.runQueue()
+	}
+	if l.air.mem != nil {
+		l.takeOff()
 	}
 	if len(l.resting) > 0 && (n == 0 || l.tick != l.restedAt) {
 		l.wakeListeners()
 	}
+	l.tape.show()
 	return nil
 }
 
@@ -290,6 +310,7 @@ func (l *loop) read(slot int32, ending bool) {
 func (l *loop) flush() {
 	l.sendAll()
 	l.rx.used = 0
+	l.air.flushed()
 }
 
 // sendAll sends all queued frames and so frees the arena.

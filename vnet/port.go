@@ -27,6 +27,9 @@ type port struct {
 	out   txQueue
 	tx    struct{ frames, bytes uint64 } // not yet in n
 
+	ways     [2]way // of the cable: what the guest sends, and what it gets
+	from, to *way   // the same, nil while frames need not go through them
+
 	storm  bucket
 	looped uint32 // 1 + the last second in which it brought a frame back
 

@@ -31,6 +31,10 @@ type Options struct {
 	// reads hold more of the host's memory.
 	SendBuffer int
 
+	// Record is where every frame and what became of it is recorded; nil
+	// records nothing. It belongs to the caller, who closes it after the Switch.
+	Record *record.Ring
+
 	// Seed is what impairment draws from: the same seed, the same names of ports
 	// and the same frames give the same fates.
 	Seed uint64
@@ -39,10 +43,6 @@ type Options struct {
 	// cables are held, in the whole Switch; more are dropped and counted as
 	// Lost. 0 means 64 MiB. Memory is touched as it is used, and given back.
 	DelayMemory int
-
-	// Record is where every frame and what became of it is recorded; nil
-	// records nothing. It belongs to the caller, who closes it after the Switch.
-	Record *record.Ring
 
 	Now func() time.Time // the clock of address ageing; nil means time.Now; called from the loop
 }

@@ -68,7 +68,7 @@ func (f *Flights) Remove(unwanted func(at, seq int64) bool) {
 }
 
 // Air is a hand-turned switch whose cables have a clock that a test sets. Its
-// ports are called p0, p1 and so on.
+// ports are called p0, p1 and so on, its segment s.
 type Air struct {
 	*Manual
 	now int64
@@ -81,6 +81,7 @@ func (m *Manual) Air(memory int, seed uint64) (*Air, error) {
 	m.l.log = slog.New(slog.DiscardHandler)
 	m.l.air.size = memory
 	m.l.air.clock = func() int64 { return a.now }
+	m.seg.Name = "s"
 	for i, p := range m.ports {
 		p.name = fmt.Sprint("p", i)
 	}

@@ -148,14 +148,6 @@ func (l *loop) queue(p *port, f *frame) {
 	}
 }
 
-// tagged says whether p takes f with its VLAN's tag.
-func (p *port) tagged(f *frame) bool {
-	if p.mirror {
-		return f.tagged
-	}
-	return f.vlan != 0 && p.vlan.tags(f.vlan)
-}
-
 func (l *loop) push(p *port, w piece, r outgoing) {
 	if !p.dirty {
 		p.dirty = true

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 
 	"github.com/patchbay/patchbay/vnet/offload"
-	"github.com/patchbay/patchbay/vnet/record"
 )
 
 // Sizes of a frame on a wire, in bytes, as it passes a socket: no preamble, no
@@ -38,7 +37,7 @@ type frame struct {
 
 	tagged bool // it carries a tag in front; told only on a segment with VLANs
 
-	ref record.Ref // where it is recorded
+	taken taken // where it is recorded
 
 	forms [4]form
 }
@@ -52,7 +51,7 @@ func (l *loop) receive(in *port, slot int) {
 	rec, truncated := l.rx.record(slot)
 	f.in, f.raw, f.data = in, rec, rec
 	f.hdr, f.wires, f.head = offload.Header{}, 1, 0
-	f.vlan, f.tagged, f.ref = 0, false, 0
+	f.vlan, f.tagged = 0, false
 	if in.offload {
 		if len(rec) < offload.Size+MinFrame {
 			in.n.runts.Add(1)

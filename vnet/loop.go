@@ -211,6 +211,7 @@ func (l *loop) round(wait int) error {
 		return err
 	}
 	l.setTime()
+	l.tape.tick()
 	if l.air.mem != nil {
 		l.land()
 	}
@@ -235,7 +236,6 @@ func (l *loop) round(wait int) error {
 		}
 	}
 	l.flush()
-	l.tape.show()
 	if commands {
 		l.runQueue()
 	}
@@ -245,6 +245,7 @@ func (l *loop) round(wait int) error {
 	if len(l.resting) > 0 && (n == 0 || l.tick != l.restedAt) {
 		l.wakeListeners()
 	}
+	l.tape.show()
 	return nil
 }
 

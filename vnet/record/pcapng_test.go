@@ -347,7 +347,7 @@ func FuzzPcapng(f *testing.F) {
 			t.Errorf("clean(%q) = %q", name, s)
 		}
 		frame = frame[:min(len(frame), 65557)]
-		r.Changed(1, p, record.Fate(fate), plain, frame)
+		r.Fate(r.Frame(1, p, plain, frame), 1, p, record.Fate(fate), record.View{})
 		r.Publish()
 		var b bytes.Buffer
 		if err := record.WritePcapng(t.Context(), &b, r, record.Query{}, record.Limit{}); err != nil {

@@ -37,7 +37,7 @@ type Options struct {
 }
 
 // Ring keeps the last frames of a switch. One goroutine writes: Frame, Fate,
-// Changed and Publish. All other methods may be called from anywhere, at any
+// Keep, Holds and Publish. All other methods may be called from anywhere, at any
 // time.
 type Ring struct {
 	start  time.Time // the zero of its clock

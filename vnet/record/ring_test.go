@@ -88,7 +88,7 @@ func TestFates(t *testing.T) {
 	r.Publish()
 	r.Fate(f3, 4, c, record.Lost, record.View{}) // was published: a frame of its own
 	r.Fate(f1, 5, c, record.Dropped, record.View{})
-	r.Changed(6, b, record.Delivered, plain, frame(9))
+	r.Fate(r.Keep(6, c, plain, frame(9)), 6, b, record.Delivered, record.View{})
 	r.Fate(0, 7, b, record.Delivered, record.View{})
 	r.Publish()
 	r.Frame(8, a, plain, frame(10)) // not published
@@ -107,7 +107,7 @@ func TestFates(t *testing.T) {
 		{"delivered", record.Query{Delivered: true, Ports: []string{"a", "c"}}, []string{"a from delivered 1", "c from delivered 3"}},
 		{"from", record.Query{Dir: record.FromGuest, Segments: []string{"lan"}}, []string{"a from delivered 1", "a from stormed 2"}},
 		{"once", record.Query{Once: true}, []string{
-			"a from delivered 1", "a from stormed 2", "c from delivered 3", "c from lost 3", "b to delivered 9",
+			"a from delivered 1", "a from stormed 2", "c from delivered 3", "c from lost 3",
 		}},
 		{"once at one", record.Query{Once: true, Ports: []string{"b"}}, []string{"b to delivered 1", "b to delivered 9"}},
 		{"to", record.Query{Dir: record.ToGuest, Ports: []string{"c"}}, []string{"c to dropped 1"}},

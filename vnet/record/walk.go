@@ -134,7 +134,7 @@ func (rd *Reader) take(c *chunk, e entry) {
 		rd.past = true
 		return
 	}
-	if e.at < rd.from || rd.q.Delivered && e.fate != Delivered || !rd.wants(e.port) {
+	if e.at < rd.from || e.kind == kept || rd.q.Delivered && e.fate != Delivered || !rd.wants(e.port) {
 		return
 	}
 	it := item{num: rd.num, missed: rd.missed, at: e.at, port: e.port, dir: ToGuest, fate: e.fate}
@@ -161,7 +161,7 @@ func (rd *Reader) take(c *chunk, e entry) {
 			First: binary.LittleEndian.Uint16(e.b[28:]), N: binary.LittleEndian.Uint16(e.b[30:]),
 		}
 	}
-	if rd.q.Dir != AnyDirection && rd.q.Dir != it.dir || rd.q.Once && it.dir == ToGuest && e.kind == happened && rd.wants(src.port) {
+	if rd.q.Dir != AnyDirection && rd.q.Dir != it.dir || rd.q.Once && it.dir == ToGuest && rd.wants(src.port) {
 		return
 	}
 	var frame []byte

@@ -91,7 +91,7 @@ const headSize = 32
 const (
 	entered  = 1 + iota // a frame from a guest
 	happened            // a fate of a frame that lies elsewhere
-	changed             // a fate with bytes of its own
+	kept                // a frame that is not shown
 )
 
 // room returns where size bytes can be written, or nil.
@@ -147,7 +147,7 @@ func (r *Ring) Fate(ref Ref, at int64, port int32, fate Fate, v View) {
 	w := &r.w
 	if off := int(ref) & (1<<r.shift - 1); uint64(ref)>>r.shift == w.serial && off >= w.published && w.cur != nil {
 		// The frame itself is still the writer's own.
-		if e := w.cur.buf[off:]; binary.LittleEndian.Uint16(e[6:]) == uint16(port) && e[4] == entered && e[5] == uint8(Delivered) {
+		if e := w.cur.buf[off:]; v.N == 0 && binary.LittleEndian.Uint16(e[6:]) == uint16(port) && e[4] == entered && e[5] == uint8(Delivered) {
 			e[5] = uint8(fate)
 			return
 		}
@@ -161,10 +161,11 @@ func (r *Ring) Fate(ref Ref, at int64, port int32, fate Fate, v View) {
 	binary.LittleEndian.PutUint64(b[24:], uint64(v.Tag)|uint64(v.ID)<<16|uint64(v.First)<<32|uint64(v.N)<<48)
 }
 
-// Changed records the fate on a port of bytes that are not, or no longer, in the
-// Ring: those of a frame that was altered on its way, or came late.
-func (r *Ring) Changed(at int64, port int32, fate Fate, h offload.Header, frame []byte) {
-	r.bytes(changed, fate, at, port, h, frame)
+// Keep stores a frame that nobody sees until there is a Fate of it: one that was
+// altered on its way, or came so late that the Ring does not hold it any more.
+// The port is that by which it came.
+func (r *Ring) Keep(at int64, port int32, h offload.Header, frame []byte) Ref {
+	return r.bytes(kept, Delivered, at, port, h, frame)
 }
 
 // Holds says whether the Ring will hold a frame for a good while yet, so that

@@ -132,3 +132,11 @@ func (w *way) settle() {
 		w.port.to = out
 	}
 }
+
+// tagged says whether f, which is for p, carries a tag there.
+func (p *port) tagged(f *frame) bool {
+	if p.mirror {
+		return f.tagged
+	}
+	return f.vlan != 0 && p.vlan.tags(f.vlan)
+}

@@ -45,12 +45,16 @@ type air struct {
 
 // load is what a flight keeps of the frame that its bytes came from.
 type load struct {
-	in *port
+	in    *port
+	taken taken
 }
 
-func (l load) frame(b []byte) frame { return frame{in: l.in, data: b, wires: 1} }
+func (l load) frame(b []byte) frame { return frame{in: l.in, data: b, wires: 1, taken: l.taken} }
 
-func (f *frame) load() load { return load{in: f.in} }
+// load is what is kept of f, or of its piece number i, as it goes into w.
+func (w *way) load(f *frame, i int, whole bool) load {
+	return load{in: f.in, taken: f.taken.part(w, f, i, whole)}
+}
 
 func newAir(o Options) (a air, err error) {
 	if a.size = o.DelayMemory; a.size <= 0 {
@@ -89,16 +93,16 @@ func (l *loop) travel(w *way, f *frame) {
 		tagged = w.port.tagged(f)
 	}
 	pieces := l.form(f, tagged, false)
-	for _, b := range pieces {
-		l.fly(w, f, b, len(pieces) == 1)
+	for i, b := range pieces {
+		l.fly(w, f, i, b, len(pieces) == 1)
 	}
 	if len(l.script.urgent) > 0 {
 		l.handleUrgent()
 	}
 }
 
-// fly puts b, a piece of f or the whole, into w.
-func (l *loop) fly(w *way, f *frame, b piece, whole bool) {
+// fly puts b, the piece number i of f or the whole, into w.
+func (l *loop) fly(w *way, f *frame, i int, b piece, whole bool) {
 	a := &l.air
 	v := w.pipe.Judge(a.now, b.len())
 	strays := v.Reorder
@@ -106,7 +110,7 @@ func (l *loop) fly(w *way, f *frame, b piece, whole bool) {
 		strays = true
 	}
 	if v.Drop != impair.Kept {
-		l.lose(w, f, b, whole)
+		l.lose(w, f, i, b, whole)
 		return
 	}
 	// Without a rate a second copy comes with the first; with one nothing comes at once.
@@ -117,19 +121,19 @@ func (l *loop) fly(w *way, f *frame, b piece, whole bool) {
 		}
 		return
 	}
-	l.store(w, f, b, whole, flight{at: v.At, sent: v.Sent, strays: strays}, v.Flip)
+	l.store(w, f, i, b, whole, flight{at: v.At, sent: v.Sent, strays: strays}, v.Flip)
 	if v.Again {
-		l.store(w, f, b, whole, flight{at: v.AgainAt, sent: v.AgainSent, strays: strays}, v.Flip)
+		l.store(w, f, i, b, whole, flight{at: v.AgainAt, sent: v.AgainSent, strays: strays}, v.Flip)
 	}
 }
 
 // store keeps a copy of b until it arrives, with one bit inverted if flip says
 // so. Without room it is lost.
-func (l *loop) store(w *way, f *frame, b piece, whole bool, to flight, flip int32) {
+func (l *loop) store(w *way, f *frame, i int, b piece, whole bool, to flight, flip int32) {
 	a := &l.air
 	off, ok := a.put(&w.shelf, b.len())
 	if !ok {
-		l.lose(w, f, b, whole)
+		l.lose(w, f, i, b, whole)
 		return
 	}
 	mem := a.mem[off : off+b.len()]
@@ -138,7 +142,10 @@ func (l *loop) store(w *way, f *frame, b piece, whole bool, to flight, flip int3
 		mem[flip/8] ^= 1 << (flip % 8)
 	}
 	a.seq++
-	to.seq, to.way, to.load = a.seq, w, f.load()
+	to.seq, to.way, to.load = a.seq, w, w.load(f, i, whole)
+	if flip >= 0 {
+		to.load.taken = taken{}
+	}
 	to.off, to.size = int32(off), int32(b.len())
 	if !to.strays {
 		w.ordered++
@@ -146,10 +153,10 @@ func (l *loop) store(w *way, f *frame, b piece, whole bool, to flight, flip int3
 	a.flights.push(to)
 }
 
-// lose says that b, a piece of f or the whole, is lost.
-func (l *loop) lose(w *way, f *frame, b piece, whole bool) {
+// lose says that b, the piece number i of f or the whole, is lost.
+func (l *loop) lose(w *way, f *frame, i int, b piece, whole bool) {
 	if !whole {
-		l.air.one = f.load().frame(l.air.flatten(b))
+		l.air.one = w.load(f, i, whole).frame(l.air.flatten(b))
 		f = &l.air.one
 	}
 	l.settled(f, w.port, lost)

@@ -37,6 +37,8 @@ type frame struct {
 
 	tagged bool // it carries a tag in front; told only on a segment with VLANs
 
+	taken taken // where it is recorded
+
 	forms [4]form
 }
 

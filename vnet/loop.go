@@ -33,6 +33,7 @@ type loop struct {
 	rx     rxRing
 	frames []frame // for each record in rx
 	arena  arena
+	tape   tape
 	cutter offload.Cutter
 	dirty  []*port // ports with queued frames; room for all of them
 
@@ -71,7 +72,7 @@ const (
 
 func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 	l := &loop{
-		log: o.Log, links: links, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
+		log: o.Log, links: links, tape: tape{ring: o.Record}, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
 		epfd: -1, evfd: -1, seed: o.Seed,
 		events: make([]unix.EpollEvent, 64),
 		frames: make([]frame, ringFrames),
@@ -210,6 +211,7 @@ func (l *loop) round(wait int) error {
 		return err
 	}
 	l.setTime()
+	l.tape.tick()
 	if l.air.mem != nil {
 		l.land()
 	}
@@ -243,6 +245,7 @@ func (l *loop) round(wait int) error {
 	if len(l.resting) > 0 && (n == 0 || l.tick != l.restedAt) {
 		l.wakeListeners()
 	}
+	l.tape.show()
 	return nil
 }
 
@@ -281,6 +284,7 @@ func (l *loop) read(slot int32, ending bool) {
 		l.hangUp(slot)
 		return
 	}
+	l.tape.tick()
 	p, records := e.port, uint64(0)
 	for i := first; i < first+n; i++ {
 		if l.rx.msgs[i].len == 0 { // at the end of file every record is one of these

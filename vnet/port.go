@@ -21,6 +21,7 @@ type port struct {
 	vlan     vlans
 
 	id    int32 // index in loop.ports
+	tape  int32 // its number in the recording
 	fd    int   // the connection; -1 when the guest's interface is down
 	dirty bool  // is in loop.dirty
 	out   txQueue

@@ -32,8 +32,13 @@ func Compile(expr string) (*Filter, error) {
 	return &Filter{expr: expr, nodes: p.nodes, root: root}, nil
 }
 
-// String returns the expression as it was given.
-func (f *Filter) String() string { return f.expr }
+// String returns the expression as it was given; a nil Filter's is empty.
+func (f *Filter) String() string {
+	if f == nil {
+		return ""
+	}
+	return f.expr
+}
 
 // Match says whether a frame, from its Ethernet header on, matches. A nil
 // Filter matches all; what is shorter than an Ethernet header is matched by

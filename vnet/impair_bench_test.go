@@ -103,7 +103,7 @@ func BenchmarkRate(b *testing.B) {
 		rate int64
 		size int
 	}{
-		{"1M", 1e6, 1514}, {"10M", 10e6, 1514}, {"10M-small", 10e6, 60}, {"100M", 100e6, 1514}, {"1G", 1e9, 1514},
+		{"1M", 1e6, 1514}, {"10M", 10e6, 1514}, {"10M-small", 10e6, 60}, {"100M", 100e6, 1514}, {"500M", 500e6, 1514}, {"1G", 1e9, 1514},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			s, from, to := impairedLink(b, impair.Config{Rate: bb.rate, Queue: 1000})

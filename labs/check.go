@@ -22,7 +22,7 @@ func check(file string, dr *draft, probs *collector) Topology {
 	members := map[string][]*draftInterface{}
 	for _, s := range dr.segments {
 		setIf(&s.kind, Switch)
-		t.Segments = append(t.Segments, Segment{Name: s.name.s, Kind: s.kind, X: s.x, Y: s.y, Placed: s.placed})
+		t.Segments = append(t.Segments, s.topology())
 		members[s.name.s] = nil
 	}
 	c := checker{probs: probs, macs: map[string]string{}, addresses: map[string]string{}}
@@ -56,7 +56,23 @@ func check(file string, dr *draft, probs *collector) Topology {
 			probs.add(s.name.mark, "make it a switch, or join two", "segment %q is a link, which joins two interfaces, and has %d", s.name.s, n)
 		}
 	}
+	w := wireChecker{probs: probs, dr: dr}
+	w.check(members)
+	t.Events = w.events()
+	t.Seed = uint64(dr.seed.n)
 	return t
+}
+
+// topology is the segment as the topology has it.
+func (s *draftSegment) topology() Segment {
+	g := Segment{
+		Name: s.name.s, Kind: s.kind, MTU: s.mtu.n, Mirror: s.mirror.s, Storm: s.storm.n, Impair: s.impair,
+		X: s.x, Y: s.y, Placed: s.placed,
+	}
+	for _, rule := range s.allow {
+		g.Allow = append(g.Allow, rule.s)
+	}
+	return g
 }
 
 // checker finds what may be there once only.
@@ -90,10 +106,15 @@ func (c *checker) iface(node string, di *draftInterface) Interface {
 	if di.gateway.s != "" {
 		c.gateway(who, di.gateway, prefixes)
 	}
-	return Interface{
-		Name: di.name.s, Segment: di.segment.s, MAC: di.mac.s, MTU: di.mtu,
+	f := Interface{
+		Name: di.name.s, Segment: di.segment.s, MAC: di.mac.s, MTU: di.mtu.n,
 		Addresses: addresses, Gateway: di.gateway.s,
+		VLAN: uint16(di.vlan.n), Native: uint16(di.native.n), Out: di.out, In: di.in,
 	}
+	for _, v := range di.trunk {
+		f.Trunk = append(f.Trunk, uint16(v.n))
+	}
+	return f
 }
 
 func (c *checker) gateway(who string, gw text, prefixes []netip.Prefix) {

@@ -24,7 +24,8 @@ const (
 
 	minMemory, maxMemory = 48 << 20, 2 << 30 // with 40 MiB guestd's Go runtime finds no room
 	minDisk, maxDisk     = 16 << 20, 16 << 30
-	minMTU, maxMTU       = 68, 1500 // RFC 791's least; the most that a guest's driver is set up for
+	minMTU, maxMTU       = 68, 9000 // RFC 791's least; jumbo frames as real switches pass them
+	defaultMTU           = 1500
 )
 
 var (
@@ -71,6 +72,8 @@ func decodeLab(d *decoder, root ast.Node, content func(source text) ([]byte, uin
 				dr.segments = append(dr.segments, d.segment(e))
 			}
 		}},
+		{"events", func(n ast.Node) { dr.events = d.events(n) }},
+		{"seed", func(n ast.Node) { dr.seed = d.number(n, "seed", "write any number, like 7", 1, math.MaxInt32) }},
 	})
 	return dr
 }
@@ -141,6 +144,7 @@ func (d *decoder) node(e entry, content func(text) ([]byte, uint32, bool)) *draf
 				}
 			}
 		}},
+		{"publish", func(n ast.Node) { nd.Publish = d.publish(n) }},
 		{"at", func(n ast.Node) { nd.X, nd.Y, nd.Placed = d.place(n) }},
 	})
 	return dn
@@ -204,25 +208,6 @@ func (d *decoder) sysctls(n ast.Node) []Sysctl {
 		}
 	}
 	return out
-}
-
-func (d *decoder) segment(e entry) *draftSegment {
-	ds := &draftSegment{name: e.key}
-	d.name(e.key, "segment")
-	kind := func(n ast.Node) {
-		ds.kind = SegmentKind(d.choice(n, "a segment", string(Switch), string(Hub), string(Link)).s)
-	}
-	switch e.value.(type) {
-	case *ast.NullNode, nil:
-	case *ast.MappingNode, *ast.MappingValueNode:
-		d.object(e.value, "a segment", []field{
-			{"kind", kind},
-			{"at", func(n ast.Node) { ds.x, ds.y, ds.placed = d.place(n) }},
-		})
-	default:
-		kind(e.value)
-	}
-	return ds
 }
 
 func (d *decoder) place(n ast.Node) (x, y float64, ok bool) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -33,7 +32,7 @@ func (d *decoder) iface(e entry) *draftInterface {
 	d.object(e.value, "an interface", []field{
 		{"segment", segment},
 		{"mac", func(n ast.Node) { di.mac = d.mac(n) }},
-		{"mtu", func(n ast.Node) { di.mtu = d.mtu(n) }},
+		{"mtu", func(n ast.Node) { di.mtu = d.number(n, "mtu", "1500 is usual", minMTU, maxMTU) }},
 		{"addresses", func(n ast.Node) {
 			for _, item := range d.list(n, "addresses", maxAddresses) {
 				if t, ok := d.cidr(item); ok {
@@ -42,6 +41,10 @@ func (d *decoder) iface(e entry) *draftInterface {
 			}
 		}},
 		{"gateway", func(n ast.Node) { di.gateway = d.gateway(n) }},
+		{"vlan", func(n ast.Node) { di.vlan = d.vlan(n, "vlan") }},
+		{"trunk", func(n ast.Node) { di.trunk, di.trunkMark = d.trunk(n), d.mark(n) }},
+		{"native", func(n ast.Node) { di.native = d.vlan(n, "native") }},
+		{"impair", func(n ast.Node) { di.out, di.in = d.cable(n) }},
 	})
 	return di
 }
@@ -66,19 +69,6 @@ func (d *decoder) mac(n ast.Node) text {
 	}
 	t.s = hw.String()
 	return t
-}
-
-func (d *decoder) mtu(n ast.Node) int {
-	t, ok := d.scalar(n, "mtu", 20)
-	if !ok {
-		return 0
-	}
-	mtu, err := strconv.Atoi(t.s)
-	if err != nil || mtu < minMTU || mtu > maxMTU {
-		d.bad(n, "1500 is usual", "mtu is a number from %d to %d, found %s", minMTU, maxMTU, quoteShort(t.s))
-		return 0
-	}
-	return mtu
 }
 
 func (d *decoder) cidr(n ast.Node) (text, bool) {

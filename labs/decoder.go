@@ -42,6 +42,9 @@ var synonyms = map[string]string{
 	"ram": "memory", "mem": "memory", "ifaces": "interfaces", "nics": "interfaces",
 	"network": "segment", "lan": "segment", "ip": "addresses", "ips": "addresses", "gw": "gateway",
 	"commands": "startup", "exec": "startup", "position": "at", "type": "kind", "src": "source", "perm": "mode",
+	"tag": "vlan", "access": "vlan", "vlans": "trunk", "tagged": "trunk", "untagged": "native", "latency": "delay",
+	"bandwidth": "rate", "speed": "rate", "netem": "impair", "impairment": "impair", "ports": "publish", "expose": "publish",
+	"filter": "frame", "match": "frame", "action": "do", "span": "mirror", "script": "events",
 }
 
 func (d *decoder) bad(n ast.Node, fix, format string, args ...any) {

@@ -1,5 +1,7 @@
 package labs
 
+import "github.com/patchbay/patchbay/vnet/impair"
+
 // A draft is a lab.yaml as it stands in its file: every value with its place,
 // names not yet resolved. Drafts are merged along "extends", then checked.
 type draft struct {
@@ -11,6 +13,15 @@ type draft struct {
 
 	nodes    []*draftNode
 	segments []*draftSegment
+	events   []*draftEvent // nil leaves them to the lab that is extended
+	seed     number
+}
+
+// number is a number and where it stands; the zero value was not given.
+type number struct {
+	mark
+	n     int
+	given bool
 }
 
 type draftNode struct {
@@ -25,16 +36,33 @@ type draftInterface struct {
 	name      text
 	segment   text // s is empty for an unplugged one
 	mac       text
-	mtu       int
+	mtu       number
 	addresses []text // valid CIDR
 	gateway   text   // a valid address
+
+	vlan, native number
+	trunk        []number
+	trunkMark    mark // of the key's value; given when line is not 0
+	out, in      *impair.Config
 }
 
 type draftSegment struct {
 	name   text
 	kind   SegmentKind // "" leaves it to the lab that is extended, or "switch"
+	mtu    number
+	mirror text
+	storm  number
+	impair *impair.Config
+	allow  []text // nil leaves it to the lab that is extended
 	x, y   float64
 	placed bool
+}
+
+// draftEvent is one event; what it names is not yet resolved.
+type draftEvent struct {
+	mark
+	event Event
+	on    text
 }
 
 // draftFile is one file for a node, its content in the YAML or in the folder.
@@ -47,7 +75,7 @@ type draftFile struct {
 // merge lays child over parent. What a child says of itself (title, summary,
 // guide) is its own; nodes and segments are joined by name, in them single
 // values replace single values, sysctls and files join by key, interfaces by
-// name, and the startup commands as a whole.
+// name, and the startup commands and events as a whole.
 func merge(parent, child *draft) *draft {
 	out := *child
 	setIf(&out.author, parent.author)
@@ -58,6 +86,10 @@ func merge(parent, child *draft) *draft {
 	}
 	out.nodes = mergeNamed(parent.nodes, child.nodes, func(n *draftNode) string { return n.name.s }, mergeNode)
 	out.segments = mergeNamed(parent.segments, child.segments, func(s *draftSegment) string { return s.name.s }, mergeSegment)
+	if out.events == nil {
+		out.events = parent.events
+	}
+	setIf(&out.seed, parent.seed)
 	return &out
 }
 
@@ -71,6 +103,9 @@ func mergeNode(parent, child *draftNode) *draftNode {
 	setIf(&n.DiskBytes, p.DiskBytes)
 	if n.Startup == nil {
 		n.Startup = p.Startup
+	}
+	if n.Publish == nil {
+		n.Publish = p.Publish
 	}
 	if !n.Placed {
 		n.X, n.Y, n.Placed = p.X, p.Y, p.Placed
@@ -89,6 +124,13 @@ func mergeNode(parent, child *draftNode) *draftNode {
 func mergeSegment(parent, child *draftSegment) *draftSegment {
 	out := *child
 	setIf(&out.kind, parent.kind)
+	setIf(&out.mtu, parent.mtu)
+	setIf(&out.mirror, parent.mirror)
+	setIf(&out.storm, parent.storm)
+	setIf(&out.impair, parent.impair)
+	if out.allow == nil {
+		out.allow = parent.allow
+	}
 	if !out.placed {
 		out.x, out.y, out.placed = parent.x, parent.y, parent.placed
 	}

@@ -47,15 +47,34 @@ var slugRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 //	      eth0: lan                   # short for {segment: lan}
 //	      eth1: {segment: wan, mac: 02:00:00:00:00:01, mtu: 1400, addresses: [10.0.0.1/24], gateway: 10.0.0.254}
 //	      eth2:                       # no cable
+//	      eth3: {segment: lan, vlan: 10}                              # an access port
+//	      eth4: {segment: lan, trunk: [10, 20], native: 10}           # 802.1Q; untagged frames are of VLAN 10
+//	      eth5: {segment: dmz, impair: {out: {loss: 5%}, in: {delay: 100ms}}}   # out: what pc1 sends
 //	    sysctls: {net.ipv4.ip_forward: 1}
 //	    startup: [ip addr add 10.255.0.1/32 dev lo]
 //	    files:
 //	      /etc/motd: {content: "Hello\n", mode: 0644}
 //	      /etc/frr/daemons: {source: daemons}
+//	    publish: [80]                 # TCP ports that the student's browser may open
 //	    at: [0, 1.5]                  # place in the drawing, in nodes' widths
 //	segments:
 //	  lan: switch                     # short for {kind: switch}; or hub
 //	  wan: {kind: link, at: [1, 0]}   # joins exactly two
+//	  dmz: {kind: switch, mtu: 9000, mirror: ids/eth1, storm: 1000}
+//	  far: {kind: link, impair: {delay: 20ms, jitter: 2ms, loss: 1%, rate: 10M, queue: 50}}   # once each way
+//	  net: {kind: uplink, allow: ["deb.debian.org:80", "10.0.0.0/8:443"]}   # where the server's admin allows it
+//	events:
+//	  - {at: 30s, cut: far}           # since all nodes have come up; a segment, NODE or NODE/INTERFACE
+//	  - {at: 60s, restore: far}
+//	  - {at: 90s, on: lan, impair: {loss: 50%}}
+//	  - {frame: "tcp[tcpflags] == tcp-syn", on: pc1/eth0, nth: 3, do: drop}   # or every: true, direction: in
+//	seed: 7                           # of losses and all else that is left to chance
+//
+// An impairment has delay, jitter and distribution (uniform, normal, pareto),
+// loss, burst ({good_to_bad, bad_to_good, loss_good, loss_bad}), duplicate,
+// reorder, corrupt, rate in bits a second, and queue in frames. What a frame
+// can set off is drop, delay (with delay: 200ms), duplicate, corrupt, cut,
+// restore and impair (with impair: {…}).
 //
 // When the lab is not in order the error is a Problems with everything that
 // was found. Load never writes, reads only within fsys, follows no symbolic

@@ -81,7 +81,7 @@ func ExampleLoad() {
 	fmt.Println(err)
 	// Output:
 	// ping/lab.yaml:6:13: there is no segment "lab" (did you mean "lan"?)
-	// ping/lab.yaml:8:8: a segment is switch, hub or link, not "swich" (did you mean "switch"?)
+	// ping/lab.yaml:8:8: a segment is switch, hub, link or uplink, not "swich" (did you mean "switch"?)
 }
 
 const fullLab = `
@@ -263,7 +263,7 @@ func TestLoadLimits(t *testing.T) {
 		{"control character", head + "author: \"\x1b[31m\"\n", "lab/lab.yaml:2:10: control character U+001B (remove it)"},
 		{"empty", "", `lab/lab.yaml:1:1: the file is empty (begin with "title: …")`},
 		{"too many nodes", head + "nodes:\n" + nodes.String() + "segments: {lan: switch}\n", "lab/lab.yaml:67:3: more than 64 nodes (split the lab)"},
-		{"line ends of another system", "title: x\r\nnodes:\r\n  pc1:\r\n    mtu: 1\r\n", `lab/lab.yaml:4:5: a node has no key "mtu" (its keys are image, kernel, mode, memory, disk, interfaces, sysctls, startup, files, at)`},
+		{"line ends of another system", "title: x\r\nnodes:\r\n  pc1:\r\n    mtu: 1\r\n", `lab/lab.yaml:4:5: a node has no key "mtu" (its keys are image, kernel, mode, memory, disk, interfaces, sysctls, startup, files, publish, at)`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/patchbay/patchbay/vnet/offload"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,7 +18,8 @@ type loop struct {
 	links *linkTeller
 	now   func() time.Time
 	start time.Time
-	tick  uint32 // the time of this round, in macTicks since start
+	at    int64  // the time of this round, in ns since start
+	tick  uint32 // the same, in macTicks
 	sndbf int
 
 	epfd, evfd int
@@ -28,14 +30,22 @@ type loop struct {
 	restedAt   uint32  // tick at which the last of them began to rest
 	ports      []*port // by id, nil where one was removed
 
-	rx    rxRing
-	dirty []*port // ports with queued frames; room for all of them
+	rx     rxRing
+	frames []frame // for each record in rx
+	arena  arena
+	tape   tape
+	cutter offload.Cutter
+	dirty  []*port // ports with queued frames; room for all of them
+
+	air    air // what is under way on impaired cables
+	script script
+	seed   uint64
 
 	quitted bool          // the loop is to end
 	ended   chan struct{} // closed when it has let go of everything
 
 	mu     sync.Mutex
-	queue  []func() // for the loop to run between two rounds
+	asked  []func() // for the loop to run between two rounds
 	closed bool     // nothing more is taken into the queue
 }
 
@@ -57,24 +67,36 @@ const (
 	listening           // a port's listener
 	current             // a port's connection
 	old                 // a superseded connection: read until it ends
+	ringing             // the timer of what is under way
 )
 
 func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 	l := &loop{
-		log: o.Log, links: links, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
-		epfd: -1, evfd: -1,
+		log: o.Log, links: links, tape: tape{ring: o.Record}, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
+		epfd: -1, evfd: -1, seed: o.Seed,
 		events: make([]unix.EpollEvent, 64),
-		rx:     newRxRing(),
+		frames: make([]frame, ringFrames),
+		arena:  newArena(),
 		ended:  make(chan struct{}),
 	}
+	if l.rx, err = newRxRing(); err != nil {
+		return nil, err
+	}
 	if l.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		l.rx.release()
 		return nil, fmt.Errorf("making an epoll set: %w", err)
 	}
 	if l.evfd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		unix.Close(l.epfd)
+		l.rx.release()
 		return nil, fmt.Errorf("making an eventfd: %w", err)
 	}
-	if _, err = l.watch(wakeUp, l.evfd, nil); err != nil {
+	if l.air, err = newAir(o); err == nil {
+		if _, err = l.watch(wakeUp, l.evfd, nil); err == nil {
+			_, err = l.watch(ringing, l.air.timer.fd, nil)
+		}
+	}
+	if err != nil {
 		l.release()
 		return nil, err
 	}
@@ -102,7 +124,7 @@ func (l *loop) run() {
 func (l *loop) release() {
 	l.mu.Lock()
 	l.closed = true
-	l.queue = nil
+	l.asked = nil
 	unix.Close(l.evfd) // under the lock: do writes to it
 	l.mu.Unlock()
 	unix.Close(l.epfd)
@@ -117,6 +139,8 @@ func (l *loop) release() {
 			p.listener.close()
 		}
 	}
+	l.air.close()
+	l.rx.release()
 	close(l.ended)
 }
 
@@ -150,7 +174,7 @@ func (l *loop) enqueue(f func()) bool {
 	if l.closed {
 		return false
 	}
-	l.queue = append(l.queue, f)
+	l.asked = append(l.asked, f)
 	one := [8]byte{7: 1} // any number but zero, in any byte order
 	unix.Write(l.evfd, one[:])
 	return true
@@ -166,16 +190,17 @@ func (l *loop) runQueue() {
 	var b [8]byte
 	unix.Read(l.evfd, b[:])
 	l.mu.Lock()
-	todo := l.queue
-	l.queue = nil
+	todo := l.asked
+	l.asked = nil
 	l.mu.Unlock()
 	for _, f := range todo {
 		f()
 	}
 }
 
-func (l *loop) setTick() {
-	l.tick = uint32(l.now().Sub(l.start) / macTick)
+func (l *loop) setTime() {
+	d := l.now().Sub(l.start)
+	l.at, l.tick = int64(d), uint32(d/macTick)
 }
 
 // round waits up to wait ms (-1: for good) for something to happen and does
@@ -185,7 +210,11 @@ func (l *loop) round(wait int) error {
 	if err != nil {
 		return err
 	}
-	l.setTick()
+	l.setTime()
+	l.tape.tick()
+	if l.air.mem != nil {
+		l.land()
+	}
 	commands := false
 	for _, ev := range l.events[:n] {
 		e := &l.entries[ev.Fd]
@@ -195,9 +224,14 @@ func (l *loop) round(wait int) error {
 		switch e.kind {
 		case wakeUp:
 			commands = true
+		case ringing:
+			l.air.timer.rang()
 		case listening:
 			l.accept(ev.Fd)
 		case current, old:
+			if ev.Events&unix.EPOLLOUT != 0 && e.kind == current {
+				l.tellCarrier(e.port)
+			}
 			l.read(ev.Fd, ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0)
 		}
 	}
@@ -205,9 +239,13 @@ func (l *loop) round(wait int) error {
 	if commands {
 		l.runQueue()
 	}
+	if l.air.mem != nil {
+		l.takeOff()
+	}
 	if len(l.resting) > 0 && (n == 0 || l.tick != l.restedAt) {
 		l.wakeListeners()
 	}
+	l.tape.show()
 	return nil
 }
 
@@ -246,25 +284,22 @@ func (l *loop) read(slot int32, ending bool) {
 		l.hangUp(slot)
 		return
 	}
-	p := e.port
-	var frames, bytes, records uint64
+	l.tape.tick()
+	p, records := e.port, uint64(0)
 	for i := first; i < first+n; i++ {
-		frame, truncated := l.rx.record(i)
-		if len(frame) == 0 { // at the end of file every record is one of these
+		if l.rx.msgs[i].len == 0 { // at the end of file every record is one of these
 			continue
 		}
 		records++
-		if e.kind == current && l.receive(p, frame, truncated) {
-			frames++
-			bytes += uint64(len(frame))
+		if e.kind == current {
+			l.receive(p, i)
 		}
 	}
-	if e.kind == old && p != nil {
+	switch {
+	case e.kind == current:
+		p.publish()
+	case p != nil:
 		p.n.cut.Add(records)
-	}
-	if frames > 0 {
-		p.n.txFrames.Add(frames)
-		p.n.txBytes.Add(bytes)
 	}
 	if ending && records == 0 {
 		l.hangUp(slot)
@@ -273,14 +308,24 @@ func (l *loop) read(slot int32, ending bool) {
 
 // flush sends all queued frames and so frees the receive ring.
 func (l *loop) flush() {
+	l.sendAll()
+	l.rx.used = 0
+	l.air.flushed()
+}
+
+// sendAll sends all queued frames and so frees the arena.
+func (l *loop) sendAll() {
 	for i, p := range l.dirty {
-		p.send()
+		l.send(p)
 		p.dirty = false
 		l.dirty[i] = nil
 	}
 	l.dirty = l.dirty[:0]
-	l.rx.used = 0
+	l.arena.reset()
 }
+
+// readable is what the loop wants to hear of every descriptor.
+const readable = unix.EPOLLIN | unix.EPOLLRDHUP
 
 // watch puts a descriptor into the epoll set.
 func (l *loop) watch(kind entryKind, fd int, p *port) (int32, error) {
@@ -290,7 +335,7 @@ func (l *loop) watch(kind entryKind, fd int, p *port) (int32, error) {
 	}
 	slot := l.free[len(l.free)-1]
 	e := &l.entries[slot]
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: slot, Pad: e.gen}
+	ev := unix.EpollEvent{Events: readable, Fd: slot, Pad: e.gen}
 	if err := unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return -1, fmt.Errorf("watching a descriptor: %w", err)
 	}

@@ -40,6 +40,7 @@ const (
 	methodNotAllowed labs.Code = "method_not_allowed" // GET where POST is needed, and the like
 	tooLate          labs.Code = "timeout"            // what was asked for did not end in time
 	unavailable      labs.Code = "unavailable"        // not now; Message says what is missing
+	badRequest       labs.Code = "bad_request"        // an address that makes no sense
 )
 
 // errTooMany is the error for who asks too often.
@@ -67,6 +68,8 @@ func statusOf(err error) int {
 		return http.StatusTooManyRequests
 	case tooLate:
 		return http.StatusGatewayTimeout
+	case badRequest:
+		return http.StatusBadRequest
 	case unavailable:
 		return http.StatusServiceUnavailable
 	}

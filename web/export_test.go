@@ -34,3 +34,4 @@ func OpenAPI() []byte { return openapiYAML }
 
 // MaxSockets is maxSockets.
 const MaxSockets = maxSockets
+const MaxCaptures = maxCaptures

@@ -26,12 +26,13 @@ type live struct {
 	wg      sync.WaitGroup
 }
 
-// socket is one browser's stream. end tells the browser why
-// it ends, and may take a second.
+// socket is one browser's stream, or a capture. end tells the browser why
+// it ends, as far as there is a way to, and may take a second.
 type socket struct {
-	who  actor
-	rack string
-	end  func(code int, reason string)
+	who     actor
+	rack    string
+	capture bool
+	end     func(code int, reason string)
 }
 
 // enter holds up closeAll until leave is called, or says false when the server
@@ -58,11 +59,14 @@ func (l *live) add(s *socket) (code int, reason string) {
 	}
 	theirs := 0
 	for other := range l.sockets {
-		if other.who.ID == s.who.ID {
+		if other.who.ID == s.who.ID && other.capture == s.capture {
 			theirs++
 		}
 	}
-	if theirs >= maxSockets {
+	if s.capture && theirs >= maxCaptures {
+		return websocket.CloseTryAgainLater, "You have too many captures open. Please end some."
+	}
+	if !s.capture && theirs >= maxSockets {
 		return websocket.CloseTryAgainLater, "You have this open too many times. Please close some windows."
 	}
 	if l.sockets == nil {

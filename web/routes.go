@@ -44,8 +44,13 @@ func (s *Server) routes() (http.Handler, error) {
 	root.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	root.Handle("/static/{hash}/*", s.staticFiles())
 
-	// The stream takes over its connection: see readSession.
-	root.With(s.readSession, s.identify, s.onlyIf(anybody)).Get("/api/v1/racks/{rack}/stream", s.handle(s.stream))
+	// These last for hours, the stream takes over its connection: see readSession.
+	root.Group(func(r chi.Router) {
+		r.Use(s.readSession, s.identify, s.onlyIf(anybody))
+		get(r, "/api/v1/racks/{rack}/stream", s.stream)
+		get(r, "/api/v1/racks/{rack}/capture", s.apiCapture)
+		get(r, "/api/v1/racks/{rack}/frames", s.apiFrames)
+	})
 
 	root.Group(func(r chi.Router) {
 		r.Use(s.sessions.LoadAndSave, s.identify)

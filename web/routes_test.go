@@ -65,6 +65,8 @@ func TestRoles(t *testing.T) {
 		{"/api/v1/racks", [6]int{401, 200, 200, 200, 200, 200}},
 		{"/api/v1/racks/" + rackID, [6]int{401, 404, 200, 404, 200, 200}},
 		{"/api/v1/racks/" + rackID + "/stream", [6]int{401, 422, 422, 422, 422, 422}}, // no websocket
+		{"/api/v1/racks/" + rackID + "/capture?filter=nonsense+9", [6]int{401, 404, 400, 404, 400, 400}},
+		{"/api/v1/racks/" + rackID + "/frames?filter=nonsense+9", [6]int{401, 404, 400, 404, 400, 400}},
 		{"/api/v1/courses", [6]int{401, 200, 200, 200, 200, 200}},
 		{"/api/v1/courses/" + course, [6]int{401, 404, 404, 404, 200, 200}},
 		{"/api/v1/courses/" + course + "/members", [6]int{401, 404, 404, 404, 200, 200}},

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -27,8 +28,8 @@ import (
 )
 
 // Racks is where racks run. Its methods are safe for use by several
-// goroutines. For a rack that does not run, State, Do, Exec and Dial return an
-// error with code NotFound.
+// goroutines. For a rack that does not run, all but Start, Running and Runs
+// return an error with code NotFound.
 type Racks interface {
 	// Start brings a rack up and returns once its API answers; its nodes go on
 	// booting. A rack that runs already is left alone.
@@ -39,6 +40,10 @@ type Racks interface {
 	State(ctx context.Context, id string) (*rack.State, error)
 	Do(ctx context.Context, id string, op rack.Op) error
 	Exec(ctx context.Context, id, node string, req rack.ExecRequest) (*rack.ExecResult, error)
+	// Capture and Frames open a recording, as pcapng and as JSON; the caller
+	// closes it.
+	Capture(ctx context.Context, id string, q *rack.CaptureQuery) (io.ReadCloser, error)
+	Frames(ctx context.Context, id string, q *rack.CaptureQuery) (io.ReadCloser, error)
 	// Dial opens the rack's stream; the caller closes it.
 	Dial(ctx context.Context, id, session string, role rack.Role) (*websocket.Conn, error)
 }

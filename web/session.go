@@ -44,8 +44,8 @@ func newSessions(cfg Config, fail func(http.ResponseWriter, *http.Request, error
 }
 
 // readSession loads a request's session and never writes it back. It is for
-// the stream: its handler takes over the connection, and runs for hours, after
-// which writing the session back would bring a log-out undone.
+// streams: their handlers run for hours, after which writing the session back
+// would bring a log-out undone.
 func (s *Server) readSession(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var token string

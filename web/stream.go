@@ -94,17 +94,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	defer s.live.remove(sock)
-	p.run(s.cfg.Recheck, func(ctx context.Context) error {
-		b, err := s.again(ctx, a)
-		if err != nil {
-			return err
-		}
-		_, now, err := s.findRack(ctx, b, rec.ID)
-		if err == nil && now != role {
-			err = labs.Errorf(labs.NotFound, "You may no longer see this lab.")
-		}
-		return err
-	})
+	p.run(s.cfg.Recheck, func(ctx context.Context) error { return s.mayStill(ctx, a, rec.ID, role) })
 	return nil
 }
 

@@ -261,6 +261,8 @@ type fakeRacks struct {
 	failed  error         // what Start returns
 	hung    string        // the rack whose State does not come
 	hold    chan struct{} // when not nil, Start waits for it
+	record  io.ReadCloser // what Capture and Frames give; nil refuses
+	queries []rack.CaptureQuery
 }
 
 func newFakeRacks(t *testing.T) *fakeRacks {
@@ -372,6 +374,23 @@ func (f *fakeRacks) Exec(_ context.Context, id, node string, req rack.ExecReques
 		return nil, f.refuse
 	}
 	return &rack.ExecResult{Stdout: fmt.Appendf(nil, "%s on %s", strings.Join(req.Args, " "), node)}, nil
+}
+
+func (f *fakeRacks) Capture(_ context.Context, id string, q *rack.CaptureQuery) (io.ReadCloser, error) {
+	if _, err := f.spec(id); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queries = append(f.queries, *q)
+	if f.record == nil {
+		return nil, &rack.Refusal{Status: http.StatusBadRequest, Problem: rack.Problem{Error: "there is no cable \"pc9/eth0\""}}
+	}
+	return f.record, nil
+}
+
+func (f *fakeRacks) Frames(ctx context.Context, id string, q *rack.CaptureQuery) (io.ReadCloser, error) {
+	return f.Capture(ctx, id, q)
 }
 
 func (f *fakeRacks) Dial(ctx context.Context, id, session string, role rack.Role) (*websocket.Conn, error) {

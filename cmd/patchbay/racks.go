@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"syscall"
 
 	"github.com/gorilla/websocket"
@@ -47,6 +48,22 @@ func (l localRacks) Exec(ctx context.Context, id, node string, req rack.ExecRequ
 		return err
 	})
 	return res, err
+}
+
+func (l localRacks) Capture(ctx context.Context, id string, q *rack.CaptureQuery) (body io.ReadCloser, err error) {
+	err = l.with(ctx, id, func(c *rack.Client) error {
+		body, err = c.Capture(ctx, q)
+		return err
+	})
+	return body, err
+}
+
+func (l localRacks) Frames(ctx context.Context, id string, q *rack.CaptureQuery) (body io.ReadCloser, err error) {
+	err = l.with(ctx, id, func(c *rack.Client) error {
+		body, err = c.FrameLines(ctx, q)
+		return err
+	})
+	return body, err
 }
 
 func (l localRacks) Dial(ctx context.Context, id, session string, role rack.Role) (*websocket.Conn, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/vnet/impair"
 )
 
 // Spec is what a rack is told to run. It lies as rack.json in the rack's folder.
@@ -67,6 +68,7 @@ type NodeState struct {
 	Consoles    int              `json:"consoles"`
 	Interfaces  []InterfaceState `json:"interfaces"`
 	BootMillis  int64            `json:"boot_ms,omitempty"` // exec to running
+	Publish     []uint16         `json:"publish,omitempty"` // TCP ports that its owner's browser may open
 	X           float64          `json:"x,omitempty"`
 	Y           float64          `json:"y,omitempty"`
 	Placed      bool             `json:"placed,omitempty"`
@@ -80,12 +82,22 @@ type InterfaceState struct {
 	Addresses []string `json:"addresses,omitempty"` // as the lab gave them
 	Up        bool     `json:"up"`                  // the guest's side is up
 	Plugged   bool     `json:"plugged"`             // the cable is in
+	Carrier   bool     `json:"carrier"`             // the cable is in at both its ends
+	VLAN      uint16   `json:"vlan,omitempty"`      // an access port's
+	Trunk     []uint16 `json:"trunk,omitempty"`     // VLANs of a trunk
+	Native    uint16   `json:"native,omitempty"`    // the trunk's VLAN of untagged frames
+	Mirror    bool     `json:"mirror,omitempty"`    // gets a copy of all that its segment carries
 }
 
 // SegmentState is one segment and its ports' counters.
 type SegmentState struct {
 	Name   string           `json:"name"`
 	Kind   labs.SegmentKind `json:"kind"`
+	MTU    int              `json:"mtu"`
+	Mirror string           `json:"mirror,omitempty"` // NODE/INTERFACE
+	VLANs  []uint16         `json:"vlans,omitempty"`  // of all its ports, in order
+	Loop   *Loop            `json:"loop,omitempty"`   // while there is one
+	Allow  []string         `json:"allow,omitempty"`  // where an uplink's nodes may go
 	Ports  []PortState      `json:"ports"`
 	X      float64          `json:"x,omitempty"`
 	Y      float64          `json:"y,omitempty"`
@@ -101,23 +113,58 @@ type PortState struct {
 	RxFrames  uint64 `json:"rx_frames"`
 	RxBytes   uint64 `json:"rx_bytes"`
 	Drops     uint64 `json:"drops"` // frames for this port that its guest did not take in time
+
+	Lost     uint64 `json:"lost,omitempty"`     // by impairment, its full queue included
+	Filtered uint64 `json:"filtered,omitempty"` // of a VLAN that the port is not in
+	Storm    uint64 `json:"storm,omitempty"`    // group-addressed frames beyond the segment's limit
+	Giants   uint64 `json:"giants,omitempty"`   // sent, and larger than the segment's MTU
+	Cut      uint64 `json:"cut,omitempty"`      // met a pulled cable
+
+	// What the cable does now; absent where it does nothing. Out is what the
+	// node sends.
+	Out *impair.Config `json:"out,omitempty"`
+	In  *impair.Config `json:"in,omitempty"`
+}
+
+// Loop is a segment in which frames go round.
+type Loop struct {
+	Since           time.Time `json:"since"`
+	Ports           []string  `json:"ports"` // NODE/INTERFACE: pulling one of them may end it
+	FramesPerSecond float64   `json:"frames_per_second"`
 }
 
 // Op is something that a person does to a rack. POST /v1/do, or a "do" message
 // on the stream.
 type Op struct {
-	Do        string `json:"do"`             // start, stop, restart, reset, plug, unplug, end
+	Do        string `json:"do"`             // start, stop, restart, reset, plug, unplug, cut, restore, impair, end
 	Node      string `json:"node,omitempty"` // empty: every node (start, stop, restart, reset)
 	Interface string `json:"interface,omitempty"`
+	Segment   string `json:"segment,omitempty"` // instead of Node and Interface: all its cables (cut, restore, impair)
+
+	Direction Direction      `json:"direction,omitempty"` // of impair; empty: both
+	Impair    *impair.Config `json:"impair,omitempty"`    // nil: a perfect wire
 }
+
+// Direction of a cable as its node sees it.
+type Direction string
+
+// The directions.
+const (
+	Out Direction = "out" // what the node sends
+	In  Direction = "in"  // what it gets
+)
 
 // The rack's HTTP API on its unix socket:
 //
 //	GET  /v1/state                     State
 //	POST /v1/do                        Op → 204, or Problem with 4xx
+//	GET  /v1/capture                   pcapng, see CaptureQuery
+//	GET  /v1/frames                    the same as one Frame each: JSON, or a line each while it follows
+//	POST /v1/probe                     ProbeRequest → ProbeResult
 //	POST /v1/nodes/{node}/exec         ExecRequest → ExecResult
 //	PUT  /v1/nodes/{node}/file?path=   body = content, ?mode=0644
 //	GET  /v1/nodes/{node}/file?path=   content
+//	GET  /v1/nodes/{node}/tcp?port=    Upgrade: tcp → 101, then bytes of a published port both ways
 //	GET  /v1/stream?session=S          websocket; header Patchbay-Role: owner | viewer
 //
 // Do "end" stops every guest and then the rack's process; the disks stay.

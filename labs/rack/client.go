@@ -82,6 +82,52 @@ func (c *Client) Get(ctx context.Context, node, path string) (io.ReadCloser, err
 	return resp.Body, nil
 }
 
+// Capture gives what the query chooses as a pcapng file; the caller closes it.
+// With q.Follow it goes on until ctx ends or the rack does.
+func (c *Client) Capture(ctx context.Context, q *CaptureQuery) (io.ReadCloser, error) {
+	return c.record(ctx, "/v1/capture", q)
+}
+
+// FrameLines gives what the query chooses as JSON: an array of Frames, or, with
+// q.Follow, one Frame a line. The caller closes it.
+func (c *Client) FrameLines(ctx context.Context, q *CaptureQuery) (io.ReadCloser, error) {
+	return c.record(ctx, "/v1/frames", q)
+}
+
+// Frames calls f with every frame that the query chooses, until f returns an
+// error, which it then returns.
+func (c *Client) Frames(ctx context.Context, q *CaptureQuery, f func(*Frame) error) error {
+	body, err := c.FrameLines(ctx, q)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	d := json.NewDecoder(body)
+	if !q.Follow {
+		if _, err := d.Token(); err != nil { // [
+			return fmt.Errorf("reading frames: %w", err)
+		}
+	}
+	for d.More() {
+		var frame Frame
+		if err := d.Decode(&frame); err != nil {
+			return fmt.Errorf("reading frames: %w", err)
+		}
+		if err := f(&frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Client) record(ctx context.Context, path string, q *CaptureQuery) (io.ReadCloser, error) {
+	resp, err := c.send(ctx, http.MethodGet, path+"?"+q.Values().Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {

@@ -34,6 +34,9 @@ func (r *Rack) routes() http.Handler {
 	m.Post("/v1/nodes/{node}/exec", handler(r.handleExec))
 	m.Put("/v1/nodes/{node}/file", handler(r.handlePut))
 	m.Get("/v1/nodes/{node}/file", handler(r.handleGet))
+	m.Get("/v1/nodes/{node}/tcp", handler(r.handleTCP))
+	m.Get("/v1/capture", handler(r.handleCapture))
+	m.Get("/v1/frames", handler(r.handleFrames))
 	m.Get("/v1/stream", handler(r.handleStream))
 	m.NotFound(func(w http.ResponseWriter, q *http.Request) {
 		answer(w, http.StatusNotFound, Problem{Error: q.URL.Path + " is no part of a rack's API"})
@@ -63,6 +66,8 @@ func handler(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc 
 			status = http.StatusBadRequest
 		case errors.As(err, &tooBig):
 			status = http.StatusRequestEntityTooLarge
+		case errors.Is(err, errBusy):
+			status = http.StatusTooManyRequests
 		case errors.Is(err, ErrNotRunning), errors.Is(err, errInterrupted), errors.Is(err, errEnding):
 			status = http.StatusConflict
 		case errors.Is(err, context.DeadlineExceeded):

@@ -188,6 +188,10 @@ func (n *node) start() error {
 		n.mu.Lock()
 		n.kernel = k.Name
 		n.mu.Unlock()
+		if err := n.rack.fitPorts(n.spec, k); err != nil {
+			return n.startFailed(ctx, err)
+		}
+		n.plan.Kernel, n.plan.Offload, n.plan.Carrier = k.Name, k.Offload, k.Carrier
 	}
 	n.set(Starting, "", "")
 	n.began = time.Now()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/vnet"
+	"github.com/patchbay/patchbay/vnet/record"
 )
 
 var errEnding = errors.New("the rack is being stopped")
@@ -38,6 +37,9 @@ type Rack struct {
 	dir     string
 	log     *slog.Logger
 	sw      *vnet.Switch
+	ring    *record.Ring
+	wires   wires
+	reading chan struct{} // full when too many read the recording
 	start   StartFunc
 	started time.Time
 	nodes   []*node
@@ -81,7 +83,7 @@ func Serve(ctx context.Context, o Options, ready func()) error {
 	if err != nil {
 		return err
 	}
-	defer r.sw.Close()
+	defer r.close()
 	return r.serve(ctx, ln, ready)
 }
 
@@ -95,6 +97,7 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 		started: time.Now(),
 		byName:  map[string]*node{},
 		conns:   map[*conn]struct{}{},
+		reading: make(chan struct{}, maxReading),
 		status:  Starting,
 		version: 1,
 	}
@@ -106,63 +109,27 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 	}
 	r.ending, r.stop = context.WithCancel(context.Background())
 	var err error
-	r.sw, err = vnet.New(vnet.Options{Log: r.log, OnLink: func(string, bool) { r.touch() }})
+	if r.ring, err = record.New(record.Options{}); err != nil {
+		return nil, fmt.Errorf("making the recording: %w", err)
+	}
+	r.sw, err = vnet.New(vnet.Options{
+		Log: r.log, OnLink: func(string, bool) { r.touch() }, Seed: spec.seed(), Record: r.ring,
+	})
 	if err != nil {
+		r.ring.Close()
 		return nil, fmt.Errorf("making the switch: %w", err)
 	}
 	if err := r.wire(); err != nil {
-		r.sw.Close()
+		r.close()
 		return nil, err
 	}
 	return r, nil
 }
 
-// wire makes the segments, and the nodes with a port for each interface.
-func (r *Rack) wire() error {
-	for _, g := range r.spec.Topology.Segments {
-		if err := r.sw.AddSegment(g.Name, vnet.Kind(g.Kind)); err != nil {
-			return fmt.Errorf("making segment %s: %w", g.Name, err)
-		}
-	}
-	cpus := allowedCPUs()
-	first := fnv.New32a() // racks begin at different CPUs, nodes take turns
-	first.Write([]byte(r.spec.ID))
-	for i := range r.spec.Topology.Nodes {
-		spec := &r.spec.Topology.Nodes[i]
-		plan := Plan{Rack: r.spec, Node: spec, Dir: filepath.Join(r.dir, "nodes", spec.Name),
-			CPU: -1, Lines: consoleLines}
-		if len(cpus) > 0 {
-			plan.CPU = cpus[(int(first.Sum32()>>1)+i)%len(cpus)]
-		}
-		net := filepath.Join(plan.Dir, "net")
-		if err := os.MkdirAll(net, 0o700); err != nil {
-			return fmt.Errorf("making the folder of %s: %w", spec.Name, err)
-		}
-		for k := range spec.Interfaces {
-			nic, err := r.addPort(net, spec, &spec.Interfaces[k])
-			if err != nil {
-				return err
-			}
-			plan.NICs = append(plan.NICs, nic)
-		}
-		n := newNode(r.ending, r, plan)
-		r.nodes = append(r.nodes, n)
-		r.byName[spec.Name] = n
-	}
-	return nil
-}
-
-// portName names a port of the switch.
-func portName(node, iface string) string { return node + "/" + iface }
-
-func (r *Rack) addPort(net string, n *labs.Node, f *labs.Interface) (PlanNIC, error) {
-	path := filepath.Join(net, f.Name)
-	name := portName(n.Name, f.Name)
-	err := r.sw.AddPort(vnet.PortConfig{Name: name, Segment: f.Segment, Path: path})
-	if err != nil {
-		return PlanNIC{}, fmt.Errorf("making the port of %s: %w", name, err)
-	}
-	return PlanNIC{MAC: r.spec.mac(n.Name, f), Socket: path}, nil
+// close lets go of the switch and the recording; nothing runs any more.
+func (r *Rack) close() {
+	r.sw.Close()
+	r.ring.Close()
 }
 
 // allowedCPUs lists the CPUs that this process may use.
@@ -202,11 +169,15 @@ func (r *Rack) Do(op Op) error {
 		return n.submit(op.Do)
 	case "plug", "unplug":
 		return r.plug(op.Node, op.Interface, op.Do == "plug")
+	case "cut", "restore":
+		return r.plugAll(op, op.Do == "restore")
+	case "impair":
+		return r.impair(op)
 	case "end":
 		r.end()
 		return nil
 	}
-	return fmt.Errorf("%q: %w; use start, stop, restart, reset, plug, unplug or end", op.Do, ErrBadOp)
+	return fmt.Errorf("%q: %w; use start, stop, restart, reset, plug, unplug, cut, restore, impair or end", op.Do, ErrBadOp)
 }
 
 // all does the same to every node at once.
@@ -224,30 +195,6 @@ func (r *Rack) all(do string) error {
 	return errors.Join(errs...)
 }
 
-// plug puts a cable in or takes it out. The guest does not notice but by the
-// silence: the switch never closes a live guest's port.
-func (r *Rack) plug(node, iface string, in bool) error {
-	n, err := r.node(node)
-	if err != nil {
-		return err
-	}
-	name := portName(node, iface)
-	for _, f := range n.spec.Interfaces {
-		if f.Name != iface {
-			continue
-		}
-		if f.Segment == "" {
-			return fmt.Errorf("%s %s has no cable in this lab: %w", node, iface, ErrBadOp)
-		}
-		if err := r.sw.SetPlugged(name, in); err != nil {
-			return fmt.Errorf("plugging %s: %w", name, err)
-		}
-		r.touch()
-		return nil
-	}
-	return fmt.Errorf("interface %q of node %q: %w", iface, node, ErrUnknown)
-}
-
 // end begins the rack's end and waits until every guest has stopped.
 func (r *Rack) end() {
 	r.mu.Lock()
@@ -260,8 +207,11 @@ func (r *Rack) end() {
 	}
 }
 
-// settle notes that every node has been started once.
+// settle notes that every node has been started once. The lab's script begins.
 func (r *Rack) settle() {
+	if err := r.sw.Script(r.spec.script()); err != nil {
+		r.log.Error("starting the lab's events", "err", err)
+	}
 	r.mu.Lock()
 	if r.status == Starting {
 		r.status = Running

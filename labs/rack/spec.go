@@ -2,6 +2,7 @@ package rack
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func (s *Spec) Check() error {
 		}
 		segments[g.Name] = 0
 		switch g.Kind {
-		case labs.Switch, labs.Hub, labs.Link:
+		case labs.Switch, labs.Hub, labs.Link, labs.Uplink:
 		default:
 			wrong("segment %q is of the unknown kind %q", g.Name, g.Kind)
 		}
@@ -120,6 +121,7 @@ func (s *Spec) Check() error {
 			wrong("segment %q is a link and so joins 2 interfaces, not %d", g.Name, segments[g.Name])
 		}
 	}
+	s.checkWire(wrong)
 	return errors.Join(errs...)
 }
 
@@ -135,6 +137,16 @@ func (s *Spec) mac(node string, f *labs.Interface) string {
 	hw := net.HardwareAddr(sum[:6])
 	hw[0] = 0x02 // locally administered, one interface
 	return hw.String()
+}
+
+// seed is what the wire draws from: the lab's, or one of the rack's own that
+// stays the same over restarts.
+func (s *Spec) seed() uint64 {
+	if s.Topology.Seed != 0 {
+		return s.Topology.Seed
+	}
+	sum := sha256.Sum256([]byte(s.ID + "\x00seed"))
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 // ReadSpec reads the spec in a rack's folder.

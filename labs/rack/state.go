@@ -1,12 +1,14 @@
 package rack
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/patchbay/patchbay/guest/image"
+	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/vnet"
 )
 
@@ -29,29 +31,79 @@ func (r *Rack) State() *State {
 	for _, n := range r.nodes {
 		ns := n.state()
 		for _, f := range n.spec.Interfaces {
-			p := ports[portName(n.spec.Name, f.Name)]
-			ns.Interfaces = append(ns.Interfaces, InterfaceState{
+			name := portName(n.spec.Name, f.Name)
+			p := ports[name]
+			is := InterfaceState{
 				Name: f.Name, Segment: f.Segment, MAC: r.spec.mac(n.spec.Name, &f),
 				Addresses: f.Addresses, Up: p.Up, Plugged: p.Plugged && f.Segment != "",
-			})
-			if f.Segment == "" {
-				continue
+				VLAN: f.VLAN, Trunk: f.Trunk, Native: f.Native,
 			}
-			onSegment[f.Segment] = append(onSegment[f.Segment], PortState{
-				Node: n.spec.Name, Interface: f.Name,
-				TxFrames: p.TxFrames, TxBytes: p.TxBytes,
-				RxFrames: p.RxFrames, RxBytes: p.RxBytes, Drops: p.Drops,
-			})
+			if g := segmentOf(&r.spec.Topology, f.Segment); g != nil {
+				is.Mirror = g.Mirror == name
+				is.Carrier = is.Plugged && (g.Kind != labs.Link || bothPlugged(ports, portsAt(&r.spec.Topology, g.Name)))
+				ps := PortState{
+					Node: n.spec.Name, Interface: f.Name,
+					TxFrames: p.TxFrames, TxBytes: p.TxBytes,
+					RxFrames: p.RxFrames, RxBytes: p.RxBytes, Drops: p.Drops,
+					Lost: p.Lost, Filtered: p.Filtered, Storm: p.Storm, Giants: p.Giants, Cut: p.Cut,
+				}
+				ps.Out, ps.In = r.impairments(name)
+				onSegment[f.Segment] = append(onSegment[f.Segment], ps)
+			}
+			ns.Interfaces = append(ns.Interfaces, is)
 		}
 		s.Nodes = append(s.Nodes, ns)
 	}
-	for _, g := range r.spec.Topology.Segments {
+	loops := r.loops()
+	for i := range r.spec.Topology.Segments {
+		g := &r.spec.Topology.Segments[i]
 		s.Segments = append(s.Segments, SegmentState{
-			Name: g.Name, Kind: g.Kind, Ports: onSegment[g.Name], X: g.X, Y: g.Y, Placed: g.Placed,
+			Name: g.Name, Kind: g.Kind, MTU: cmp.Or(g.MTU, defaultMTU), Mirror: g.Mirror,
+			VLANs: vlansOf(&r.spec.Topology, g.Name), Loop: loops[g.Name], Allow: g.Allow,
+			Ports: onSegment[g.Name], X: g.X, Y: g.Y, Placed: g.Placed,
 		})
 	}
 	s.Progress = progress(s.Nodes)
 	return s
+}
+
+// loops are those that there are now, by segment.
+func (r *Rack) loops() map[string]*Loop {
+	loops := map[string]*Loop{}
+	for _, g := range r.sw.Segments() {
+		if l := g.Loop; l != nil {
+			loops[g.Name] = &Loop{Since: l.Since, Ports: l.Ports, FramesPerSecond: l.FramesPerSecond}
+		}
+	}
+	return loops
+}
+
+// bothPlugged says whether the cables of a link's ends are both in.
+func bothPlugged(ports map[string]vnet.PortStats, ends []string) bool {
+	for _, e := range ends {
+		if !ports[e].Plugged {
+			return false
+		}
+	}
+	return true
+}
+
+// vlansOf lists the VLANs of a segment's ports.
+func vlansOf(t *labs.Topology, segment string) []uint16 {
+	var all []uint16
+	for _, n := range t.Nodes {
+		for _, f := range n.Interfaces {
+			if f.Segment != segment {
+				continue
+			}
+			if f.VLAN != 0 {
+				all = append(all, f.VLAN)
+			}
+			all = append(all, f.Trunk...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (n *node) state() NodeState {
@@ -61,7 +113,8 @@ func (n *node) state() NodeState {
 		Name: n.spec.Name, Status: n.status, Reason: n.reason, Detail: n.detail,
 		Image: n.spec.Image, Kernel: n.kernel, MemoryBytes: n.spec.MemoryBytes,
 		Consoles: consoleLines, BootMillis: n.bootMillis,
-		X: n.spec.X, Y: n.spec.Y, Placed: n.spec.Placed,
+		Publish: n.spec.Publish,
+		X:       n.spec.X, Y: n.spec.Y, Placed: n.spec.Placed,
 	}
 	s.MemoryBytes = orDefault(s.MemoryBytes, DefaultMemory)
 	if s.Image == "" {
@@ -135,6 +188,7 @@ func (r *Rack) sample(done <-chan struct{}) {
 	tick := time.NewTicker(samplePeriod)
 	defer tick.Stop()
 	var last []vnet.PortStats
+	var lastWire int
 	for {
 		select {
 		case <-done:
@@ -147,8 +201,12 @@ func (r *Rack) sample(done <-chan struct{}) {
 		if !looking {
 			continue
 		}
-		if ports := r.sw.Ports(); !slices.Equal(ports, last) {
-			last = ports
+		ports, wire := r.sw.Ports(), len(r.loops())
+		for _, e := range r.sw.Events() {
+			wire += e.Done
+		}
+		if !slices.Equal(ports, last) || wire != lastWire {
+			last, lastWire = ports, wire
 			r.touch()
 		}
 	}

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/patchbay/patchbay/labs"
 )
 
@@ -25,22 +27,22 @@ const tcpUpgrade = "tcp"
 const connectWithin = 15 * time.Second
 
 // published says which TCP ports of a node its lab opens to browsers.
-func published(n *labs.Node) []int { return n.Publish }
+func published(n *labs.Node) []uint16 { return n.Publish }
 
 // Connector is a Machine that can be connected to. Its error, where it is an
 // *Explained, is shown to whoever asked.
 type Connector interface {
-	Connect(ctx context.Context, port int) (Stream, error)
+	Connect(ctx context.Context, port int) (Tunnel, error)
 }
 
-// Stream is a connection to a port of a Machine.
-type Stream interface {
+// Tunnel is a connection to a port of a Machine.
+type Tunnel interface {
 	io.ReadWriteCloser
 	CloseWrite() error
 }
 
 // Connect connects to a TCP port of the guest's own loopback.
-func (m *guestMachine) Connect(ctx context.Context, port int) (Stream, error) {
+func (m *guestMachine) Connect(ctx context.Context, port int) (Tunnel, error) {
 	s, err := m.Agent().Connect(ctx, port)
 	if err != nil {
 		return nil, requestError(err)
@@ -51,7 +53,7 @@ func (m *guestMachine) Connect(ctx context.Context, port int) (Stream, error) {
 // handleTCP joins its connection to a port of a node. Behind the answer, which
 // is 101, both ways carry what the two programs say.
 func (r *Rack) handleTCP(w http.ResponseWriter, q *http.Request) error {
-	n, err := r.node(q.PathValue("node"))
+	n, err := r.node(chi.URLParam(q, "node"))
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func (r *Rack) handleTCP(w http.ResponseWriter, q *http.Request) error {
 	if err != nil || port < 1 || port > 65535 {
 		return fmt.Errorf("port %q: %w; use 1 to 65535", q.URL.Query().Get("port"), ErrBadOp)
 	}
-	if !slices.Contains(published(n.spec), port) {
+	if !slices.Contains(published(n.spec), uint16(port)) {
 		return fmt.Errorf("port %d of %s is not published by the lab: %w", port, n.spec.Name, ErrUnknown)
 	}
 	if q.Header.Get("Upgrade") != tcpUpgrade {
@@ -110,7 +112,7 @@ func (r *Rack) hold() bool {
 }
 
 // splice carries bytes both ways until both have ended or one has failed.
-func splice(conn net.Conn, in io.Reader, s Stream) {
+func splice(conn net.Conn, in io.Reader, s Tunnel) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if _, err := io.Copy(s, in); err != nil || s.CloseWrite() != nil {

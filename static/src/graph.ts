@@ -3,6 +3,7 @@
 
 import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY, type SimulationNodeDatum } from "d3-force";
 import type { SegmentKind, State } from "./protocol.ts";
+import { cableWords, vlanWords } from "./wire.ts";
 
 export const NODE = { width: 116, height: 46 };
 export const SEGMENT = { width: 46, height: 26 };
@@ -21,6 +22,8 @@ export interface End {
   interface: string;
   addresses: string[];
   segment: string;
+  vlan: string; // its part in VLANs, in words
+  wire: string[]; // what its cable does to frames, in words
 }
 
 /** A cable: from a node to a switch or hub, or, as a point-to-point link, to another node. */
@@ -30,6 +33,7 @@ export interface Cable {
   from: string; // boxes' ids
   to: string;
   label: string; // a link's name
+  wire: string; // what a link does to frames both ways alike, in words
 }
 
 export interface Graph {
@@ -40,8 +44,8 @@ export interface Graph {
 /** What a drawing depends on; while it stays, nothing moves. */
 export function signature(s: State): string {
   return JSON.stringify([
-    (s.nodes ?? []).map((n) => [n.name, n.placed && [n.x, n.y], (n.interfaces ?? []).map((i) => [i.name, i.segment, i.addresses])]),
-    (s.segments ?? []).map((g) => [g.name, g.kind, g.placed && [g.x, g.y]]),
+    (s.nodes ?? []).map((n) => [n.name, n.placed && [n.x, n.y], (n.interfaces ?? []).map((i) => [i.name, i.segment, i.addresses, vlanWords(i)])]),
+    (s.segments ?? []).map((g) => [g.name, g.kind, g.mtu, g.placed && [g.x, g.y], (g.ports ?? []).map(cableWords)]),
   ]);
 }
 
@@ -57,12 +61,13 @@ export function graph(s: State): Graph {
   // Undefined coordinates let d3 choose the start, which it does without chance.
   const box = (id: string, name: string, kind: Box["kind"], at: object) => boxes.push({ id, name, kind, ...at } as Box);
 
+  const ports = new Map((s.segments ?? []).flatMap((g) => (g.ports ?? []).map((p) => [`${p.node}/${p.interface}`, p] as const)));
   const ends = new Map<string, End[]>();
   for (const n of s.nodes ?? []) {
     box(`n:${n.name}`, n.name, "node", fixed(n));
     for (const i of n.interfaces ?? []) {
       if (!i.segment) continue;
-      const end = { node: n.name, interface: i.name, addresses: i.addresses ?? [], segment: i.segment };
+      const end = { node: n.name, interface: i.name, addresses: i.addresses ?? [], segment: i.segment, vlan: vlanWords(i), wire: cableWords(ports.get(`${n.name}/${i.name}`)) };
       ends.set(i.segment, [...(ends.get(i.segment) ?? []), end]);
     }
   }
@@ -70,14 +75,22 @@ export function graph(s: State): Graph {
     const members = ends.get(g.name) ?? [];
     const [a, b] = members;
     if (g.kind === "link" && a && b && members.length === 2 && a.node !== b.node) {
-      cables.push({ a, b, from: `n:${a.node}`, to: `n:${b.node}`, label: g.name });
+      cables.push({ a, b, from: `n:${a.node}`, to: `n:${b.node}`, label: g.name, wire: alike(a, b) });
       continue;
     }
     box(`s:${g.name}`, g.name, g.kind === "link" ? "switch" : g.kind, fixed(g));
-    for (const a of members) cables.push({ a, b: null, from: `n:${a.node}`, to: `s:${g.name}`, label: "" });
+    for (const a of members) cables.push({ a, b: null, from: `n:${a.node}`, to: `s:${g.name}`, label: "", wire: "" });
   }
   arrange(boxes, cables);
   return { boxes, cables };
+}
+
+/** What a link does in both directions, said once and in its middle; its ends then say nothing. */
+function alike(a: End, b: End): string {
+  const [sent, back] = [a.wire[0], b.wire[0]];
+  if (a.wire.length !== 1 || b.wire.length !== 1 || sent !== back || !sent?.startsWith("→ ")) return "";
+  a.wire = b.wire = [];
+  return `⇄ ${sent.slice(2)}`;
 }
 
 const TICKS = 300;

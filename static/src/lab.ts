@@ -73,6 +73,8 @@ class LabPage {
       readonly: this.viewing,
       open: (node) => this.terminals?.show(node),
       act: (op) => this.act(op),
+      attempt: (op) => this.stream?.do(op) ?? Promise.reject(new Error("The lab is not connected just now.")),
+      rack: () => (this.rack ? `/api/v1/racks/${encodeURIComponent(this.rack.id)}` : ""),
     });
     startGuide(guide, {
       slug: this.slug,

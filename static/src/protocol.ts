@@ -32,6 +32,7 @@ export interface NodeState {
   consoles: number;
   interfaces: InterfaceState[] | null;
   boot_ms?: number;
+  publish?: number[];
   x?: number;
   y?: number;
   placed?: boolean;
@@ -44,13 +45,23 @@ export interface InterfaceState {
   addresses?: string[];
   up: boolean;
   plugged: boolean;
+  carrier?: boolean;
+  vlan?: number;
+  trunk?: number[];
+  native?: number;
+  mirror?: boolean;
 }
 
-export type SegmentKind = "switch" | "hub" | "link";
+export type SegmentKind = "switch" | "hub" | "link" | "uplink";
 
 export interface SegmentState {
   name: string;
   kind: SegmentKind;
+  mtu?: number;
+  mirror?: string;
+  vlans?: number[];
+  loop?: Loop;
+  allow?: string[];
   ports: PortState[] | null;
   x?: number;
   y?: number;
@@ -65,12 +76,45 @@ export interface PortState {
   rx_frames: number;
   rx_bytes: number;
   drops: number;
+  lost?: number;
+  filtered?: number;
+  storm?: number;
+  giants?: number;
+  cut?: number;
+  out?: Impairment;
+  in?: Impairment;
 }
 
+/** Frames go round in a segment. */
+export interface Loop {
+  since: string;
+  ports: string[];
+  frames_per_second: number;
+}
+
+/** What one direction of a cable does to frames; what is absent it does not. */
+export interface Impairment {
+  delay?: string; // "20ms"
+  jitter?: string;
+  distribution?: "uniform" | "normal" | "pareto";
+  loss?: number | string; // 0…1, or "1%"
+  burst?: { good_to_bad: number; bad_to_good: number; loss_good?: number; loss_bad?: number };
+  duplicate?: number | string;
+  reorder?: number | string;
+  corrupt?: number | string;
+  rate?: number | string; // bit/s, or "10M"
+  queue?: number;
+}
+
+export type Direction = "out" | "in";
+
 export interface Op {
-  do: "start" | "stop" | "restart" | "reset" | "plug" | "unplug" | "end";
+  do: "start" | "stop" | "restart" | "reset" | "plug" | "unplug" | "cut" | "restore" | "impair" | "end";
   node?: string;
   interface?: string;
+  segment?: string;
+  direction?: Direction;
+  impair?: Impairment;
 }
 
 export type ClientMessage =

@@ -2,26 +2,22 @@
 // switches and hubs where several meet. It is drawn once per topology and
 // from then on only coloured. The list beside it says the same in words.
 
-import { interfaceItems, nodeItems, portWords } from "./actions.ts";
+import { interfaceItems, nodeItems, portWords, segmentItems, type Actor } from "./actions.ts";
 import { menu } from "./dialog.ts";
 import { attr, h, s, text } from "./dom.ts";
 import { graph, leave, NODE, offsets, SEGMENT, signature, spread, type Box, type End, type Graph, type Point, type Spread } from "./graph.ts";
 import { icon } from "./icons.ts";
 import { placeLabels, type Line, type Rect, type Wish } from "./labels.ts";
 import { topologyList } from "./list.ts";
-import type { InterfaceState, NodeState, Op, PortState, State } from "./protocol.ts";
+import type { InterfaceState, NodeState, PortState, SegmentState, State } from "./protocol.ts";
 import { look } from "./status.ts";
 import { load, save } from "./store.ts";
-
-export interface TopologyOptions {
-  readonly: boolean;
-  open: (node: string) => void;
-  act: (op: Op) => void;
-}
+import { segmentWords, warnings } from "./wire.ts";
 
 const MARGIN = 18;
 const SCALE = { least: 0.72, most: 1.2 }; // beyond these text is too small or silly
 const LIVE = 900; // ms that a cable glows after a frame; counters come twice a second
+const WARNED = 3000; // ms that a warning stays after its cause has gone, so that it can be read
 
 interface DrawnEnd {
   end: End;
@@ -43,20 +39,24 @@ export class Topology {
   private size = { width: 0, height: 0 };
   private svg: SVGSVGElement | null = null;
   private plates = new Map<string, SVGGElement>();
+  private switches = new Map<string, SVGGElement>();
+  private readonly warning = h("div", { class: "wire-warning", role: "status", "aria-live": "polite" });
+  private warned = 0; // when the last warning was due
   private ends: DrawnEnd[] = [];
   private state: State | null = null;
 
   constructor(
     root: HTMLElement,
-    private readonly options: TopologyOptions,
+    private readonly options: Actor,
   ) {
     this.toggle = h("button", { type: "button", class: "tool", "data-action": "topology-view", onclick: () => this.setView(this.list.hidden !== false) });
-    root.replaceChildren(h("div", { class: "topology-tools" }, this.toggle), this.stage, this.list);
+    root.replaceChildren(h("div", { class: "topology-tools" }, this.toggle), this.warning, this.stage, this.list);
     new ResizeObserver(() => this.fit()).observe(this.stage);
     this.setView(load("patchbay.topology") === "list");
   }
 
   setState(st: State): void {
+    this.warn(warnings(st, this.state));
     this.state = st;
     const sig = signature(st);
     if (sig !== this.drawn) {
@@ -66,6 +66,17 @@ export class Topology {
     }
     this.colour(st);
     if (!this.list.hidden) topologyList(this.list, st, this.options);
+  }
+
+  /** Says what is wrong with the wire; the same words are not said twice. */
+  private warn(sentences: string[]): void {
+    const now = Date.now();
+    if (sentences.length > 0) this.warned = now;
+    else if (now - this.warned < WARNED) return;
+    const all = sentences.join("\n");
+    if (this.warning.dataset["says"] === all) return;
+    this.warning.dataset["says"] = all;
+    this.warning.replaceChildren(...sentences.map((t) => h("p", { class: "notice notice-wait" }, t)));
   }
 
   private setView(list: boolean): void {
@@ -90,6 +101,7 @@ export class Topology {
     for (const e of this.ends) clearTimeout(e.timer);
     this.ends = [];
     this.plates.clear();
+    this.switches.clear();
 
     const cables = s("g");
     const segments = s("g");
@@ -113,14 +125,18 @@ export class Topology {
     g.cables.forEach((c, i) => {
       if (!c.b) return;
       const { a, b } = lines[i]!;
-      const t = s("text", { class: "cable-name", "text-anchor": "middle" }, c.label);
-      labels.append(t);
+      const lines2 = [s("text", { class: "cable-name", "text-anchor": "middle" }, c.label)];
+      if (c.wire) lines2.push(s("text", { class: "wire-words", "text-anchor": "middle" }, c.wire));
+      labels.append(...lines2);
       const at = { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
-      want({ at, along: unit(a, b), width: c.label.length * 6.2, height: 14, middle: true }, (r) => put(t, r.x + r.width / 2, r.y + 11));
+      const width = Math.max(c.label.length * 6.2, c.wire.length * 6);
+      want({ at, along: unit(a, b), width, height: 14 * lines2.length, middle: true }, (r) =>
+        lines2.forEach((t, k) => put(t, r.x + r.width / 2, r.y + 11 + 14 * k)),
+      );
     });
     for (const b of g.boxes) {
       if (b.kind === "node") nodes.append(this.drawNode(b));
-      else segments.append(drawSegment(b));
+      else segments.append(this.drawSegment(b));
     }
     placeLabels(wishes, g.boxes.map(footprint), lines).forEach((r, i) => writers[i]!(r));
     this.svg = s("svg", { class: "topology-svg", role: "group", "aria-label": "The lab's machines and cables" }, cables, segments, nodes, labels, jacks);
@@ -142,7 +158,7 @@ export class Topology {
   private focusMark(): string | null {
     const e = document.activeElement;
     if (!(e instanceof SVGElement) || !this.stage.contains(e)) return null;
-    const name = ["data-node", "data-menu", "data-port"].find((n) => e.hasAttribute(n));
+    const name = ["data-node", "data-menu", "data-port", "data-segment"].find((n) => e.hasAttribute(n));
     return name ? `[${name}="${CSS.escape(e.getAttribute(name)!)}"]` : null;
   }
 
@@ -192,6 +208,35 @@ export class Topology {
     return s("g", { transform: `translate(${b.x} ${b.y})` }, plate, more);
   }
 
+  private drawSegment(b: Box): SVGGElement {
+    const { width: w, height: ht } = SEGMENT;
+    const open = () => this.segmentMenu(b.name, box);
+    const mtu = this.state?.segments?.find((g) => g.name === b.name)?.mtu ?? 1500;
+    const box = s(
+      "g",
+      {
+        class: "segment",
+        transform: `translate(${b.x} ${b.y})`,
+        role: "button",
+        tabindex: "0",
+        "aria-haspopup": "menu",
+        "data-segment": b.name,
+        onclick: open,
+        onkeydown: (e: KeyboardEvent) => press(e, open),
+        oncontextmenu: (e: MouseEvent) => {
+          e.preventDefault();
+          open();
+        },
+      },
+      s("title"),
+      s("rect", { x: -w / 2, y: -ht / 2, width: w, height: ht, rx: 4 }),
+      s("path", { class: "segment-sign", d: b.kind === "node" ? "" : SIGNS[b.kind] }),
+      s("text", { class: "segment-name", x: 0, y: ht / 2 + 14, "text-anchor": "middle" }, mtu === 1500 ? b.name : `${b.name}, mtu ${mtu}`),
+    );
+    this.switches.set(b.name, box);
+    return box;
+  }
+
   /** One end: its half of the cable, its jack, and what is written beside it. */
   private drawEnd(
     end: End,
@@ -204,11 +249,15 @@ export class Topology {
     const cable = s("line", { class: "cable" });
     cables.append(cable);
     const state = s("text", { class: "end-state" });
-    const addresses = end.addresses.map((a) => s("text", { class: "end-address" }, a));
+    const addresses = [
+      ...end.addresses.map((a) => s("text", { class: "end-address" }, a)),
+      ...(end.vlan ? [s("text", { class: "end-vlan" }, end.vlan)] : []),
+      ...end.wire.map((w) => s("text", { class: "wire-words" }, w)),
+    ];
     labels.append(state, ...addresses);
     const along = unit(at, far);
     // The name keeps room for the mark of a cable that is out or an interface that is down.
-    const width = Math.max((end.interface.length + 2) * 6.9, ...end.addresses.map((a) => a.length * 6.65));
+    const width = Math.max((end.interface.length + 2) * 6.9, ...addresses.map((t) => (t.textContent ?? "").length * 6.65));
     want({ at, along, width, height: 14 + 12.5 * addresses.length }, (r) => {
       // Towards the jack, so that a short name stays with it.
       const right = r.x + r.width / 2 < at.x;
@@ -249,8 +298,11 @@ export class Topology {
       const n = nodes.get(name);
       if (n) this.colourNode(plate, n);
     }
-    const ports = new Map<string, PortState>();
-    for (const g of st.segments ?? []) for (const p of g.ports ?? []) ports.set(`${p.node}/${p.interface}`, p);
+    const ports = portsOf(st);
+    for (const g of st.segments ?? []) {
+      const box = this.switches.get(g.name);
+      if (box) colourSegment(box, g);
+    }
     for (const e of this.ends) {
       const n = nodes.get(e.end.node);
       const i = n?.interfaces?.find((x) => x.name === e.end.interface);
@@ -270,8 +322,9 @@ export class Topology {
 
   private colourEnd(e: DrawnEnd, n: NodeState, i: InterfaceState, p: PortState | undefined): void {
     const down = n.status !== "running" || !i.up;
-    attr(e.jack, "data-state", i.plugged ? (down ? "down" : "up") : "unplugged");
-    attr(e.cable, "data-state", i.plugged ? (down ? "down" : "up") : "unplugged");
+    const state = i.plugged ? (down || i.carrier === false ? "down" : "up") : "unplugged";
+    attr(e.jack, "data-state", state);
+    attr(e.cable, "data-state", state);
     text(e.state, i.name + (i.plugged ? (n.status === "running" && !i.up ? " ↓" : "") : " ✕"));
     attr(e.state, "data-state", i.plugged ? "plugged" : "unplugged");
     const words = portWords(n, i, p);
@@ -327,24 +380,32 @@ export class Topology {
     const n = this.state?.nodes?.find((x) => x.name === end.node);
     const i = n?.interfaces?.find((x) => x.name === end.interface);
     if (!n || !i) return;
-    menu(at, `${end.interface} of ${end.node}`, interfaceItems(n, i, this.options));
+    menu(at, `${end.interface} of ${end.node}`, interfaceItems(n, i, portsOf(this.state!).get(`${end.node}/${end.interface}`), this.options));
+  }
+
+  private segmentMenu(name: string, at: Element): void {
+    const g = this.state?.segments?.find((x) => x.name === name);
+    if (!g) return;
+    const plugged = (this.state?.nodes ?? []).some((n) => n.interfaces?.some((i) => i.segment === name && i.plugged));
+    menu(at, name, segmentItems(g, plugged, this.options));
   }
 }
 
-function drawSegment(b: Box): SVGGElement {
-  const { width: w, height: ht } = SEGMENT;
-  const sign =
-    b.kind === "hub"
-      ? s("path", { class: "segment-sign", d: "M-9 0H9M0 -7V7M-6.5 -5L6.5 5M6.5 -5L-6.5 5" })
-      : s("path", { class: "segment-sign", d: "M-13 -4H11M7 -8L11 -4L7 0M13 5H-11M-7 1L-11 5L-7 9" });
-  return s(
-    "g",
-    { class: "segment", transform: `translate(${b.x} ${b.y})`, role: "img", "aria-label": `${b.kind} ${b.name}` },
-    s("title", {}, `${b.name}: a ${b.kind}`),
-    s("rect", { x: -w / 2, y: -ht / 2, width: w, height: ht, rx: 4 }),
-    sign,
-    s("text", { class: "segment-name", x: 0, y: ht / 2 + 14, "text-anchor": "middle" }, b.name),
-  );
+const SIGNS: Record<Exclude<Box["kind"], "node">, string> = {
+  switch: "M-13 -4H11M7 -8L11 -4L7 0M13 5H-11M-7 1L-11 5L-7 9",
+  hub: "M-9 0H9M0 -7V7M-6.5 -5L6.5 5M6.5 -5L-6.5 5",
+  uplink: "M-9 7H8A4 4 0 0 0 9 -1A5 5 0 0 0 0 -5A4.5 4.5 0 0 0 -8 -1A4 4 0 0 0 -9 7Z",
+};
+
+function colourSegment(box: SVGGElement, g: SegmentState): void {
+  attr(box, "data-loop", g.loop ? "yes" : null);
+  const words = segmentWords(g) + (g.loop ? ", a loop is flooding it" : "");
+  text(box.querySelector("title")!, words);
+  attr(box, "aria-label", words);
+}
+
+function portsOf(st: State): Map<string, PortState> {
+  return new Map((st.segments ?? []).flatMap((g) => (g.ports ?? []).map((p) => [`${p.node}/${p.interface}`, p] as const)));
 }
 
 /** The straight run of a cable from box to box, moved aside where several run there. */

@@ -85,6 +85,9 @@ func (p *Port) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 		for _, b := range pkt.AsSlices() {
 			frame = append(frame, b...)
 		}
+		if p.finish != nil {
+			p.finish(frame)
+		}
 		if p.write(frame) != nil {
 			return n, &tcpip.ErrClosedForSend{}
 		}

@@ -40,6 +40,11 @@ type Options struct {
 	// tag. It is called from the one goroutine that reads, and must neither
 	// keep the frame nor change it, nor wait. nil observes nothing.
 	Observe func(frame []byte)
+
+	// Finish sees every frame of the stack, without its tag, before it is
+	// sent and may change it in place. It is called from whichever goroutine
+	// sends and must not wait. nil changes nothing.
+	Finish func(frame []byte)
 }
 
 // ErrClosed is returned by Send when the Port has been closed.
@@ -56,6 +61,7 @@ type Port struct {
 	conn    *net.UnixConn
 	tag     uint16
 	observe func([]byte)
+	finish  func([]byte)
 
 	mtu atomic.Uint32
 	mac atomic.Pointer[tcpip.LinkAddress]
@@ -96,7 +102,7 @@ func Join(sw Switch, c vnet.PortConfig, o Options) (*Port, error) {
 		ours.Close()
 		return nil, fmt.Errorf("joining %s: %w", c.Segment, err)
 	}
-	p := &Port{sw: sw, name: c.Name, conn: ours, tag: o.VLAN, observe: o.Observe, reader: make(chan struct{})}
+	p := &Port{sw: sw, name: c.Name, conn: ours, tag: o.VLAN, observe: o.Observe, finish: o.Finish, reader: make(chan struct{})}
 	p.mtu.Store(uint32(o.MTU))
 	p.SetLinkAddress(tcpip.LinkAddress(o.MAC))
 	go p.read()

@@ -164,6 +164,7 @@ const (
 //	POST /v1/nodes/{node}/exec         ExecRequest → ExecResult
 //	PUT  /v1/nodes/{node}/file?path=   body = content, ?mode=0644
 //	GET  /v1/nodes/{node}/file?path=   content
+//	GET  /v1/nodes/{node}/tcp?port=    Upgrade: tcp → 101, then bytes of a published port both ways
 //	GET  /v1/stream?session=S          websocket; header Patchbay-Role: owner | viewer
 //
 // Do "end" stops every guest and then the rack's process; the disks stay.

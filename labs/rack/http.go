@@ -34,6 +34,7 @@ func (r *Rack) routes() http.Handler {
 	m.Post("/v1/nodes/{node}/exec", handler(r.handleExec))
 	m.Put("/v1/nodes/{node}/file", handler(r.handlePut))
 	m.Get("/v1/nodes/{node}/file", handler(r.handleGet))
+	m.Get("/v1/nodes/{node}/tcp", handler(r.handleTCP))
 	m.Get("/v1/capture", handler(r.handleCapture))
 	m.Get("/v1/frames", handler(r.handleFrames))
 	m.Get("/v1/stream", handler(r.handleStream))

@@ -17,6 +17,7 @@ import (
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/vnet/impair"
+	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
 // cable is the guest's end of an interface, in the hand of a test.
@@ -385,5 +386,50 @@ func TestSpecOfWire(t *testing.T) {
 		if err := s.Check(); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.says)
 		}
+	}
+}
+
+// TestUplink: the lab runs whatever the administrator allows, and says so.
+func TestUplink(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		rules   []string // the administrator's
+		allow   []string
+		trouble string
+	}{
+		{"off", nil, nil, "does not give to labs"},
+		{"allowed", []string{"*:80"}, []string{"deb.debian.org:80"}, "203.0.113.0/24"},
+		{"all", []string{"*"}, []string{"deb.debian.org", "203.0.113.0/24:443"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			topo := twoHosts()
+			topo.Segments[0].Kind = labs.Uplink
+			topo.Segments[0].Allow = []string{"deb.debian.org", "203.0.113.0/24:443"}
+			spec := &rack.Spec{ID: "r1", Topology: topo}
+			for _, text := range c.rules {
+				rule, err := uplink.ParseRule(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				spec.Uplink = append(spec.Uplink, rule)
+			}
+			dir := t.TempDir()
+			if err := rack.WriteSpec(dir, spec); err != nil {
+				t.Fatal(err)
+			}
+			b := serveAt(t, dir, newWorld().start)
+			t.Cleanup(func() { b.end(t) })
+			st, err := b.client.State(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			u := st.Segments[0].Uplink
+			if u == nil || !slices.Equal(u.Allow, c.allow) || (u.Gateway == "") != (c.allow == nil) {
+				t.Errorf("the uplink is %+v; want one that allows %q", u, c.allow)
+			}
+			if u != nil && (u.Trouble == "") != (c.trouble == "") || !strings.Contains(u.Trouble, c.trouble) {
+				t.Errorf("its trouble is %q; want %q", u.Trouble, c.trouble)
+			}
+		})
 	}
 }

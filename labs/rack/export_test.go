@@ -46,3 +46,6 @@ func Explain(err error) error { return explain(err) }
 
 // MaxReading is maxReading.
 const MaxReading = maxReading
+
+// AllowedCPUs lists the CPUs that this process may use.
+var AllowedCPUs = allowedCPUs

@@ -2,8 +2,10 @@ package vnet
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,19 +21,32 @@ type Manual struct {
 	l     *loop
 	seg   *segment
 	ports []*port
+	slot  int // where the next record goes that Receive is given
 }
 
 // NewManual returns a switch of one segment with one port for each connected
 // socket. For a socket of -1 it makes a port that is up and has no socket.
 func NewManual(kind Kind, limit int, socks ...int) (*Manual, error) {
+	return NewManualOf(SegmentConfig{Kind: kind, MTU: MaxMTU, Storm: -1}, limit, make([]PortConfig, len(socks)), socks)
+}
+
+// NewManualOf is NewManual with a configuration for the segment and each port.
+func NewManualOf(c SegmentConfig, limit int, ports []PortConfig, socks []int) (*Manual, error) {
 	o := Options{MACAge: time.Minute, MACCap: limit, Now: time.Now, SendBuffer: 1 << 20}
 	l, err := newLoop(o, nil)
 	if err != nil {
 		return nil, err
 	}
-	m := &Manual{l: l, seg: newSegment("s", kind, o)}
-	for _, s := range socks {
-		p := newPort("p", m.seg)
+	seg, err := newSegment(c, o)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manual{l: l, seg: seg}
+	for i, s := range socks {
+		p, err := newPort(ports[i], m.seg)
+		if err != nil {
+			return nil, err
+		}
 		if err := l.addPort(p, s); err != nil {
 			return nil, err
 		}
@@ -56,8 +71,21 @@ func (m *Manual) Round() error { return m.l.round(0) }
 
 // Receive takes a frame from a port's guest and leaves what comes of it queued.
 func (m *Manual) Receive(port int, frame []byte) bool {
-	return m.l.receive(m.ports[port], frame, false)
+	p := m.ports[port]
+	before := p.tx.frames
+	m.l.rx.msgs[m.slot].len = uint32(copy(m.l.rx.buf[m.slot*bufSize:][:bufSize], frame))
+	m.l.receive(p, m.slot)
+	m.slot = (m.slot + 1) % ringFrames
+	return p.tx.frames > before
 }
+
+// Place puts a record where Replay finds it.
+func (m *Manual) Place(rec []byte) {
+	m.l.rx.msgs[0].len = uint32(copy(m.l.rx.buf[:bufSize], rec))
+}
+
+// Replay receives the record of Place.
+func (m *Manual) Replay(port int) { m.l.receive(m.ports[port], 0) }
 
 // Reset forgets all addresses.
 func (m *Manual) Reset() {
@@ -66,16 +94,26 @@ func (m *Manual) Reset() {
 	}
 }
 
-// Discard empties the queues and calls f, if any, with each port that had frames.
-func (m *Manual) Discard(f func(port, frames int)) {
+// Discard empties the queues and calls f, if any, with each port that had
+// records and what they were.
+func (m *Manual) Discard(f func(port int, recs [][]byte)) {
 	for _, p := range m.l.dirty {
 		if f != nil {
-			f(slices.Index(m.ports, p), p.out.n)
+			var recs [][]byte
+			for i := range p.out.msgs[:p.out.n] {
+				var rec []byte
+				for _, v := range p.out.iovs[2*i:][:p.out.msgs[i].hdr.Iovlen] {
+					rec = append(rec, unsafe.Slice(v.Base, v.Len)...)
+				}
+				recs = append(recs, rec)
+			}
+			f(slices.Index(m.ports, p), recs)
 		}
 		p.out.n = 0
 		p.dirty = false
 	}
 	m.l.dirty = m.l.dirty[:0]
+	m.l.arena.reset()
 }
 
 // Known is how many addresses the segment remembers.
@@ -112,9 +150,14 @@ type Pump struct {
 
 // NewPump returns a Pump that sends batches of frame.
 func NewPump(frame []byte) *Pump {
-	p := &Pump{tx: newTxQueue(), rx: newRxRing()}
+	rx, err := newRxRing()
+	if err != nil {
+		panic(err)
+	}
+	p := &Pump{tx: newTxQueue(), rx: rx}
+	runtime.AddCleanup(p, func(r rxRing) { r.release() }, rx)
 	for !p.tx.full() {
-		p.tx.push(frame)
+		p.tx.push(piece{head: frame}, record{wires: 1})
 	}
 	return p
 }
@@ -129,7 +172,7 @@ func (p *Pump) Send(fd, n int) int {
 // there are none for now, and -1 at the end.
 func (p *Pump) Drain(fd int) int {
 	p.rx.used = 0
-	_, n, err := p.rx.read(fd)
+	_, n, err := p.rx.read(fd, batch)
 	switch {
 	case err == unix.EAGAIN:
 		return 0

@@ -34,6 +34,8 @@ func (d Direction) String() string {
 // Frame is a frame as a wire carried it at one port. What one guest sends to
 // another is recorded twice: from the one and to the other. What an offloading
 // guest hands over in one piece is several Frames, with one Seq and one Time.
+// One that was handed out already when it was lost on its way into the segment
+// (a cable was pulled while it was under way) comes a second time, with its fate.
 type Frame struct {
 	Seq     uint64 // grows from Frame to Frame; of what one query does not ask for there are numbers too
 	Time    time.Time
@@ -82,9 +84,10 @@ type Reader struct {
 	missed, told uint64
 	woken        time.Time
 
-	items   []item // found but not yet handed out
-	raw     []byte // their bytes
-	wire    []byte // the bytes of frames handed out that had to be made
+	items   []item         // found but not yet handed out
+	raw     []byte         // their bytes
+	large   map[uint64]int // where in raw a large frame is, by its ref
+	wire    []byte         // the bytes of frames handed out that had to be made
 	scratch []byte
 	out     []Frame
 }

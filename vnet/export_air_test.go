@@ -142,3 +142,6 @@ func (a *Air) Events() (all []EventState) {
 	}
 	return all
 }
+
+// Real gives the switch a clock that goes by itself.
+func (a *Air) Real() { a.l.air.clock = newClock() }

@@ -225,7 +225,7 @@ func (l *loop) round(wait int) error {
 		case wakeUp:
 			commands = true
 		case ringing:
-			l.air.timer.rang()
+			l.air.timer.ring()
 		case listening:
 			l.accept(ev.Fd)
 		case current, old:

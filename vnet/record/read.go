@@ -94,7 +94,7 @@ type Reader struct {
 
 // Reader returns a Reader for a Query.
 func (r *Ring) Reader(q Query) *Reader {
-	rd := &Reader{r: r, q: q, fresh: true, from: -1 << 62, to: 1<<62 - 1}
+	rd := &Reader{r: r, q: q, from: -1 << 62, to: 1<<62 - 1}
 	if !q.From.IsZero() {
 		rd.from = r.at(q.From)
 	}
@@ -111,6 +111,7 @@ func (rd *Reader) seek() {
 	r := rd.r
 	oldest, newest := r.oldest.Load(), r.newest.Load()
 	rd.serial, rd.endSerial = oldest, newest
+	rd.fresh = newest > 0 // of an empty ring the first entry's number is known
 	for s := newest; s >= oldest && s > 0; s-- {
 		c := r.pin(s)
 		if c == nil {
@@ -120,9 +121,9 @@ func (rd *Reader) seek() {
 			rd.endOff = int(c.filled.Load())
 		}
 		before := c.began < rd.from
+		rd.serial, rd.num, rd.fresh = s, c.first, false
 		c.unpin()
 		if before {
-			rd.serial = s
 			break
 		}
 	}

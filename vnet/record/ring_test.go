@@ -174,6 +174,13 @@ func TestRingForgetsTheOldest(t *testing.T) {
 			t.Fatalf("frame %d is number %d; want the last ones in order", i, num)
 		}
 	}
+	if since, ok := r.Since(); !ok || !since.Equal(got[0].Time) {
+		t.Errorf("Since() = %v, %v; want %v", since, ok, got[0].Time)
+	}
+	// A time that went through a browser, and so has no monotonic reading.
+	if f := all(t, r, record.Query{From: got[100].Time.Round(0), To: got[100].Time.UTC().Round(0)}); len(f) != 1 || f[0].Seq != got[100].Seq {
+		t.Errorf("%d frames at the time of one", len(f))
+	}
 	// A time is found without reading all before it.
 	late := all(t, r, record.Query{From: r.Time(n - 10)})
 	if len(late) != 10 {

@@ -653,3 +653,34 @@ func TestDelayWithVLANs(t *testing.T) {
 		t.Errorf("stats %+v\nwant %+v", gotStats, wantStats)
 	}
 }
+
+// The timer wakes the loop for what is due, and for nothing else.
+func TestTimer(t *testing.T) {
+	s := newSky(t, vnet.Link, 2)
+	if err := s.Real(); err != nil {
+		t.Fatal(err)
+	}
+	s.Impair(0, vnet.FromGuest, impair.Config{Delay: 3 * ms})
+	for i := range 3 {
+		start := time.Now()
+		if err := sendRecord(s.fds[0], numbered(i)); err != nil {
+			t.Fatal(err)
+		}
+		rounds := 0
+		for s.Stats(1).RxFrames <= uint64(i) {
+			if err := s.Wait(20 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+			rounds++
+		}
+		if took := time.Since(start); took < 3*ms || took > 15*time.Second {
+			t.Errorf("frame %d came after %v; want 3 ms", i, took)
+		}
+		if rounds > 50 { // spinning makes thousands; a signal to the thread one more each
+			t.Errorf("frame %d took %d rounds; want one to take it and one to let it go", i, rounds)
+		}
+		if s.Ringing() {
+			t.Error("the timer rings with nothing to do")
+		}
+	}
+}

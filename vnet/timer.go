@@ -25,15 +25,23 @@ func newClock() func() int64 {
 }
 
 func newTimer(clock func() int64) (t timer, err error) {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return timer{fd: -1}, fmt.Errorf("reading the clock: %w", err)
+	if err := t.follow(clock); err != nil {
+		return timer{fd: -1}, err
 	}
-	t.epoch = now.Nano() - clock()
 	if t.fd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
 		return timer{fd: -1}, fmt.Errorf("making a timer: %w", err)
 	}
 	return t, nil
+}
+
+// follow has the timer's times be those of a clock.
+func (t *timer) follow(clock func() int64) error {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return fmt.Errorf("reading the clock: %w", err)
+	}
+	t.epoch = now.Nano() - clock()
+	return nil
 }
 
 // wake has the timer ring at a time or before. It is called once a round, so

@@ -237,6 +237,7 @@ func (l *loop) round(wait int) error {
 	}
 	l.flush()
 	if commands {
+		l.tape.show() // who waits for a command sees what came before it
 		l.runQueue()
 	}
 	if l.air.mem != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -128,6 +129,32 @@ func FuzzRing(f *testing.F) {
 				}
 				last = fr.Seq + 1
 			}
+		}
+	})
+}
+
+// FuzzAsk: hostile frames make no question panic or keep more than it may.
+func FuzzAsk(f *testing.F) {
+	for _, s := range samples(f) {
+		f.Add([]byte(s.data), []byte("GET"))
+	}
+	four, six := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")
+	f.Fuzz(func(t *testing.T, frame, text []byte) {
+		record.Claims(frame, four)
+		record.Claims(frame, six)
+		if len(text) == 0 {
+			return
+		}
+		sees, flows := record.Sees(text)
+		found := sees(frame)
+		if found != bytes.Contains(frame, text) {
+			t.Errorf("%q found in %q: %v", text, frame, found)
+		}
+		if !found && sees(frame) {
+			t.Errorf("%q found in %q sent twice", text, frame)
+		}
+		if n := flows(); n > 1 {
+			t.Errorf("%d flows of one frame", n)
 		}
 	})
 }

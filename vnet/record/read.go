@@ -129,6 +129,18 @@ func (rd *Reader) seek() {
 	}
 }
 
+// Since is the time from which on the Ring has everything; ok is false when
+// it has nothing.
+func (r *Ring) Since() (t time.Time, ok bool) {
+	for !r.closed.Load() && r.newest.Load() > 0 {
+		if c := r.pin(r.oldest.Load()); c != nil {
+			defer c.unpin()
+			return r.Time(c.began), true
+		}
+	}
+	return t, false
+}
+
 // Missed is how many records the Reader has lost so far, because the writer
 // was faster.
 func (rd *Reader) Missed() uint64 { return rd.missed }

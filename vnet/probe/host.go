@@ -44,13 +44,12 @@ type Options struct {
 
 	MTU int // bytes of an IP packet; 0 means 1500
 
-	// Tag is the VLAN tag that the host puts on its frames and takes frames
-	// with, as a machine on a trunk does; 0 for none.
+	// VLAN is how the switch treats the port: a machine that knows nothing of
+	// VLANs has its port in one by Access.
+	VLAN vnet.VLANConfig
+	// Tag is the VLAN tag that the host itself puts on its frames and takes
+	// frames with, as a machine on a trunk does; 0 for none.
 	Tag uint16
-
-	// Port is how the switch treats the port, but for its name, segment and
-	// connection: the place for a port's VLAN.
-	Port vnet.PortConfig
 }
 
 // Host is a machine on a segment. Its methods may be called from any goroutine.
@@ -104,8 +103,7 @@ func Attach(ctx context.Context, sw Attacher, segment string, o Options) (*Host,
 	if err := h.checkAddresses(a); err != nil {
 		return nil, err
 	}
-	c := o.Port
-	c.Segment, c.Name = segment, o.Name
+	c := vnet.PortConfig{Name: o.Name, Segment: segment, VLAN: o.VLAN}
 	if c.Name == "" {
 		c.Name = "probe-" + fmt.Sprintf("%x", []byte(mac))
 	}

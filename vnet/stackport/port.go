@@ -77,8 +77,8 @@ type Port struct {
 
 var _ stack.LinkEndpoint = (*Port)(nil)
 
-// Join adds a port to sw as c says, without Path and Conn, and returns its
-// other end. Frames that come before the Port is given to a stack are dropped.
+// Join adds a port to sw as c says, without Path, Conn, Offload and Carrier,
+// and returns its other end. Frames that come before the Port is given to a stack are dropped.
 // Whoever called Join must call Close.
 func Join(sw Switch, c vnet.PortConfig, o Options) (*Port, error) {
 	if o.MTU == 0 {
@@ -98,6 +98,7 @@ func Join(sw Switch, c vnet.PortConfig, o Options) (*Port, error) {
 	}
 	defer theirs.Close()
 	c.Path, c.Conn = "", theirs
+	c.Offload, c.Carrier = false, false
 	if err := sw.AddPort(c); err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("joining %s: %w", c.Segment, err)

@@ -30,7 +30,7 @@ func newSwitch(t testing.TB) *vnet.Switch {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sw.Close() })
-	if err := sw.AddSegment("lan", vnet.SwitchKind); err != nil {
+	if err := sw.AddSegment(vnet.SegmentConfig{Name: "lan", Kind: vnet.SwitchKind}); err != nil {
 		t.Fatal(err)
 	}
 	return sw

@@ -69,6 +69,7 @@ type Host struct {
 	mu     sync.Mutex
 	nets   []netip.Prefix // guarded by mu; the addresses it has now
 	routes []Route        // guarded by mu
+	dns    netip.Addr     // guarded by mu
 	open   map[*conn]struct{}
 	closed bool // guarded by mu
 
@@ -99,7 +100,7 @@ func Attach(ctx context.Context, sw Attacher, segment string, o Options) (*Host,
 	default:
 		mac = stackport.MAC(rand.Text())
 	}
-	h := &Host{o: o, mac: mac, dress: newDress(), open: map[*conn]struct{}{}, done: make(chan struct{})}
+	h := &Host{o: o, mac: mac, dns: o.DNS, dress: newDress(), open: map[*conn]struct{}{}, done: make(chan struct{})}
 	if err := h.checkAddresses(a); err != nil {
 		return nil, err
 	}
@@ -136,6 +137,13 @@ func (h *Host) Addresses() []netip.Prefix {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]netip.Prefix(nil), h.nets...)
+}
+
+// server is the DNS server to ask.
+func (h *Host) server() netip.Addr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.dns
 }
 
 // observe is called for every frame that comes.

@@ -30,6 +30,7 @@ type serveCmd struct {
 	PublicURL     *url.URL       `help:"Where browsers find the server, when that is not the address it listens on." placeholder:"URL" env:"PATCHBAY_URL"`
 	SecureCookies string         `help:"Send the session's cookie over HTTPS alone: auto (when the public URL is https), always or never." default:"auto" enum:"auto,always,never" env:"PATCHBAY_SECURE_COOKIES"`
 	Proxy         []netip.Prefix `help:"Addresses of the reverse proxy whose X-Forwarded-For is believed, such as 127.0.0.1/32." placeholder:"CIDR" env:"PATCHBAY_PROXY"`
+	PublishDomain string         `help:"Domain below which pages that run in labs are shown, each on a host of its own (wildcard DNS, and a wildcard certificate); without it they open on this machine alone." placeholder:"DOMAIN" env:"PATCHBAY_PUBLISH_DOMAIN"`
 	Debug         string         `help:"Loopback address for profiles (net/http/pprof); none by default." placeholder:"ADDRESS"`
 	LogJSON       bool           `help:"Log JSON instead of text."`
 }
@@ -69,7 +70,10 @@ func (c *serveCmd) Run(ctx context.Context, f *Folders) (err error) {
 		PublicURL:  c.PublicURL,
 		Secure:     c.secure(),
 		Proxies:    c.Proxy,
-		Log:        log,
+
+		PublishDomain: c.PublishDomain,
+
+		Log: log,
 	})
 	if err != nil {
 		return err

@@ -68,6 +68,8 @@ func statusOf(err error) int {
 		return http.StatusTooManyRequests
 	case tooLate:
 		return http.StatusGatewayTimeout
+	case unreachable:
+		return http.StatusBadGateway
 	case badRequest:
 		return http.StatusBadRequest
 	case unavailable:

@@ -35,3 +35,15 @@ func OpenAPI() []byte { return openapiYAML }
 // MaxSockets is maxSockets.
 const MaxSockets = maxSockets
 const MaxCaptures = maxCaptures
+
+// What the tests of published pages need.
+var (
+	PublishedLabel = publishedLabel
+	LabelParts     = labelParts
+)
+
+// GuestCookie is guestCookie.
+func (s *Server) GuestCookie(line string) (string, bool) { return s.guestCookie(line) }
+
+// CheckPublishDomain is checkPublishDomain.
+func CheckPublishDomain(c Config) error { return checkPublishDomain(c) }

@@ -73,6 +73,7 @@ func (s *Server) routes() (http.Handler, error) {
 			get(r, "/labs/{lab}", s.labPage)
 			post(r, "/labs/{lab}/stop", s.stopLab)
 			get(r, "/racks/{rack}", s.watchPage)
+			get(r, "/racks/{rack}/published/{node}/{port}", s.openPublished)
 			get(r, "/account", s.accountPage)
 			post(r, "/account/password", s.changePassword)
 			post(r, "/account/sessions/end", s.endSessions)

@@ -49,6 +49,8 @@ func TestRoles(t *testing.T) {
 		{"/labs/hidden", [6]int{303, 404, 404, 200, 200, 200}},
 		{"/labs/nothing", [6]int{303, 404, 404, 404, 404, 404}},
 		{"/racks/" + rackID, [6]int{303, 404, 303, 404, 200, 200}},
+		{"/racks/" + rackID + "/published/pc1/80", [6]int{303, 404, 404, 404, 404, 404}}, // it publishes none
+		{"/racks/nothing/published/pc1/80", [6]int{303, 404, 404, 404, 404, 404}},
 		{"/racks/nothing", [6]int{303, 404, 404, 404, 404, 404}},
 		{"/courses", [6]int{303, 403, 403, 200, 200, 200}},
 		{"/courses/" + course, [6]int{303, 404, 404, 404, 200, 200}},
@@ -135,6 +137,7 @@ func TestSameAnswer(t *testing.T) {
 	for _, c := range [][2]string{
 		{"/api/v1/racks/" + id, "/api/v1/racks/aaaaaaaaaaaa"},
 		{"/racks/" + id, "/racks/aaaaaaaaaaaa"},
+		{"/racks/" + id + "/published/pc1/80", "/racks/aaaaaaaaaaaa/published/pc1/80"},
 		{"/labs/hidden", "/labs/nothing"},
 		{"/courses/1", "/courses/999"},
 	} {

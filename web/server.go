@@ -8,10 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/netip"
 	"net/url"
 	"runtime"
@@ -45,6 +48,9 @@ type Racks interface {
 	// closes it.
 	Capture(ctx context.Context, id string, q *rack.CaptureQuery) (io.ReadCloser, error)
 	Frames(ctx context.Context, id string, q *rack.CaptureQuery) (io.ReadCloser, error)
+	// Connect connects to a TCP port of a node that its lab publishes; the
+	// caller closes it. What the rack or the guest refuses is a *rack.Refusal.
+	Connect(ctx context.Context, id, node string, port int) (net.Conn, error)
 	// Dial opens the rack's stream; the caller closes it.
 	Dial(ctx context.Context, id, session string, role rack.Role) (*websocket.Conn, error)
 }
@@ -61,7 +67,13 @@ type Config struct {
 	PublicURL  *url.URL       // how people reach the server; nil: as each request says
 	Secure     bool           // cookies over HTTPS alone
 	Proxies    []netip.Prefix // whose X-Forwarded-For is believed
-	Log        *slog.Logger
+
+	// PublishDomain is the domain below which what runs in labs is shown, each
+	// port on a host of its own. Empty means localhost, which browsers on this
+	// machine understand.
+	PublishDomain string
+
+	Log *slog.Logger
 
 	// IdleTimeout and Lifetime end sessions. Zero means 12 hours without a
 	// request, and 7 days in all.
@@ -74,22 +86,29 @@ type Config struct {
 // Server is an http.Handler. Close it after the http.Server that uses it was
 // shut down: that waits for the sockets, which Shutdown knows nothing of.
 type Server struct {
-	cfg        Config
-	log        *slog.Logger
-	store      *sqlite.DB
-	racks      Racks
-	bySlug     map[string]*labs.Lab
-	passwords  *labs.Passwords
-	sessions   *scs.SessionManager
-	pages      *pages
-	guides     *guides
-	docs       *document
-	logins     *limiter // failed logins and links, per address and login
-	addresses  *limiter // the same, per address alone
-	starts     *limiter // racks started, per user
-	starting   singleflight.Group
-	live       live
-	handler    http.Handler
+	cfg       Config
+	log       *slog.Logger
+	store     *sqlite.DB
+	racks     Racks
+	bySlug    map[string]*labs.Lab
+	passwords *labs.Passwords
+	sessions  *scs.SessionManager
+	pages     *pages
+	guides    *guides
+	docs      *document
+	logins    *limiter // failed logins and links, per address and login
+	addresses *limiter // the same, per address alone
+	starts    *limiter // racks started, per user
+	starting  singleflight.Group
+	live      live
+	handler   http.Handler
+
+	visits        visits
+	published     http.Handler // answers on the hosts of published pages
+	publishedPage *template.Template
+	proxy         *httputil.ReverseProxy
+	closeIdle     func() // the proxy's connections that nobody uses
+
 	background sync.WaitGroup
 	ending     context.Context // done when Close was called
 	stop       context.CancelFunc
@@ -142,18 +161,33 @@ func New(cfg Config) (*Server, error) {
 	if s.handler, err = s.routes(); err != nil {
 		return nil, fmt.Errorf("making web server: %w", err)
 	}
+	if s.publishedPage, err = parsePublishedPage(); err != nil {
+		return nil, fmt.Errorf("making web server: %w", err)
+	}
+	if err := checkPublishDomain(cfg); err != nil {
+		return nil, fmt.Errorf("making web server: %w", err)
+	}
+	s.proxy = s.newPublishProxy()
+	s.published = s.publishedRoutes()
 	s.ending, s.stop = context.WithCancel(context.Background())
 	s.background.Go(func() { s.sweep(s.ending) })
 	return s, nil
 }
 
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.publishedHost(r.Host); ok {
+		s.published.ServeHTTP(w, r)
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // Close tells every live socket that the server goes away, and waits for them
 // and for the server's own goroutines. The racks run on.
 func (s *Server) Close() {
 	s.stop()
 	s.live.closeAll()
+	s.closeIdle()
 	s.background.Wait()
 }
 

@@ -257,11 +257,12 @@ type fakeRacks struct {
 	running map[string]rack.Spec
 	ops     []rack.Op
 	starts  int
-	refuse  error         // what Do and Exec return
-	failed  error         // what Start returns
-	hung    string        // the rack whose State does not come
-	hold    chan struct{} // when not nil, Start waits for it
-	record  io.ReadCloser // what Capture and Frames give; nil refuses
+	refuse  error                                                                  // what Do and Exec return
+	failed  error                                                                  // what Start returns
+	hung    string                                                                 // the rack whose State does not come
+	guest   func(ctx context.Context, id, node string, port int) (net.Conn, error) // Connect
+	hold    chan struct{}                                                          // when not nil, Start waits for it
+	record  io.ReadCloser                                                          // what Capture and Frames give; nil refuses
 	queries []rack.CaptureQuery
 }
 
@@ -345,7 +346,7 @@ func (f *fakeRacks) State(_ context.Context, id string) (*rack.State, error) {
 	}
 	st := &rack.State{Rack: id, Owner: spec.Owner, Lab: spec.LabSlug, Title: spec.Title, Status: rack.Running}
 	for _, n := range spec.Topology.Nodes {
-		st.Nodes = append(st.Nodes, rack.NodeState{Name: n.Name, Status: rack.Running})
+		st.Nodes = append(st.Nodes, rack.NodeState{Name: n.Name, Status: rack.Running, Publish: n.Publish})
 	}
 	return st, nil
 }
@@ -391,6 +392,13 @@ func (f *fakeRacks) Capture(_ context.Context, id string, q *rack.CaptureQuery) 
 
 func (f *fakeRacks) Frames(ctx context.Context, id string, q *rack.CaptureQuery) (io.ReadCloser, error) {
 	return f.Capture(ctx, id, q)
+}
+
+func (f *fakeRacks) Connect(ctx context.Context, id, node string, port int) (net.Conn, error) {
+	if _, err := f.spec(id); err != nil {
+		return nil, err
+	}
+	return f.guest(ctx, id, node, port)
 }
 
 func (f *fakeRacks) Dial(ctx context.Context, id, session string, role rack.Role) (*websocket.Conn, error) {

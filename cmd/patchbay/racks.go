@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"io"
 	"syscall"
 
@@ -72,6 +73,17 @@ func (l localRacks) Dial(ctx context.Context, id, session string, role rack.Role
 	}
 	ws, err := rack.DialStream(ctx, l.Dir(id), session, role)
 	return ws, ended(err)
+}
+
+func (l localRacks) Connect(ctx context.Context, id, node string, port int) (net.Conn, error) {
+	if err := l.mustRun(ctx, id); err != nil {
+		return nil, err
+	}
+	conn, err := rack.DialTCP(ctx, l.Dir(id), node, port)
+	if err != nil {
+		return nil, ended(err)
+	}
+	return conn, nil
 }
 
 func (l localRacks) with(ctx context.Context, id string, f func(*rack.Client) error) error {

@@ -27,4 +27,23 @@
 // Only questions for the address of an allowed name leave the router, so DNS
 // carries no more out than a rule for a whole domain lets through: to
 // "*.example.org" one may say something in the part that the star stands for.
+//
+// # Putting one on a segment
+//
+// Whoever runs the switch asks, for each segment that is an uplink:
+//
+//	near, err := uplink.Near()
+//	rules, err := uplink.Effective(admin, lab, near) // a *RefusedError is for the student
+//	router, err := uplink.New(sw, uplink.Options{Segment: "net", Allow: rules, Near: near, Log: log})
+//	defer router.Close() // before the switch is closed
+//
+// and shows Router.Stats: what was denied is what a student wonders about.
+//
+// # What it is made of
+//
+// gVisor's network stack, with its forwarders for TCP and UDP, behind a gate
+// that decides what the stack may see (gate.go); the messages of DHCP by
+// insomniacslk/dhcp, those of DNS by golang.org/x/net. A ready-made virtual
+// network such as gvisor-tap-vsock's has a switch of its own and dials whatever
+// it is asked for: all of what matters here would still have to be written.
 package uplink

@@ -236,3 +236,19 @@ func (r *Rule) UnmarshalText(text []byte) error {
 	*r = parsed
 	return nil
 }
+
+// ParseRules reads a list of rules. Its error names the first that is wrong.
+func ParseRules(texts []string) ([]Rule, error) {
+	if len(texts) > MaxRules {
+		return nil, fmt.Errorf("%d uplink rules; up to %d are possible", len(texts), MaxRules)
+	}
+	var rules []Rule
+	for _, t := range texts {
+		r, err := ParseRule(t)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, r)
+	}
+	return rules, nil
+}

@@ -40,6 +40,7 @@ type Rack struct {
 	ring    *record.Ring
 	wires   wires
 	uplinks map[string]*way // by segment; set before the rack serves
+	probing chan struct{}   // full when too many probe
 	reading chan struct{}   // full when too many read the recording
 	start   StartFunc
 	started time.Time
@@ -99,6 +100,7 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 		byName:  map[string]*node{},
 		conns:   map[*conn]struct{}{},
 		reading: make(chan struct{}, maxReading),
+		probing: make(chan struct{}, maxProbes),
 		status:  Starting,
 		version: 1,
 	}

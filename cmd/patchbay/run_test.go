@@ -268,3 +268,36 @@ func TestRunAttachStop(t *testing.T) {
 		t.Errorf("patchbay ps: %s", out)
 	}
 }
+
+// TestWireByCommand impairs and cuts a cable, and watches it: to a terminal in
+// lines, to a pipe as pcapng.
+func TestWireByCommand(t *testing.T) {
+	p := newProgram(t)
+	p.run(t, "", "run", "--no-attach", "two-hosts")
+	for _, c := range []struct{ want, args string }{
+		{"pc1/eth0 lan up delay 5ms loss 1% delay 5ms loss 1%", "pc1 eth0 --delay 5ms --loss 1%"},
+		{"pc1/eth0 lan up - -", "lan --perfect"},
+		{"pc1/eth0 lan cut - -", "pc1/eth0 --cut"},
+		{"pc1/eth0 lan up - -", "lan --restore"},
+	} {
+		out := p.run(t, "", append([]string{"link", "two-hosts"}, strings.Fields(c.args)...)...)
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), c.want) {
+			t.Errorf("link %s says\n%swant %q", c.args, out, c.want)
+		}
+	}
+	me := p.sit(t, "capture", "two-hosts", "pc2", "--follow", "-f", "arp")
+	me.pinging(p)
+	me.sees("Who has 10.0.0.2? Tell 10.0.0.1")
+	me.types("\x03")
+	me.leaves()
+	if out := p.run(t, "", "capture", "two-hosts", "-f", "arp", "-c", "1"); !strings.HasPrefix(out, "\x0a\x0d\x0d\x0a") || !strings.Contains(out, "pc1/eth0") {
+		t.Errorf("to a pipe go %d bytes: %.40q", len(out), out)
+	}
+	p.run(t, "", "stop", "--remove", "two-hosts")
+}
+
+// pinging has pc1 ask for pc2 until the end of the rack.
+func (me *person) pinging(p *program) {
+	me.t.Helper()
+	p.run(me.t, "ip link set eth0 up; ip addr add 10.0.0.1/24 dev eth0; ping 10.0.0.2 >/dev/null &\n", "attach", "two-hosts", "pc1")
+}

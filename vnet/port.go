@@ -30,8 +30,9 @@ type port struct {
 	out   txQueue
 	tx    struct{ frames, bytes uint64 } // not yet in n
 
-	storm  bucket
-	looped uint32 // 1 + the last second in which it brought a frame back
+	storm   bucket
+	looped  uint32 // 1 + the last second in which it brought a frame back
+	flapped uint32 // and in which it brought an address that was elsewhere
 
 	carrier struct{ told, owed bool } // what its guest was told, and that it is yet to be told the other
 

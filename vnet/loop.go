@@ -31,6 +31,7 @@ type loop struct {
 	ports      []*port // by id, nil where one was removed
 
 	rx     rxRing
+	got    int     // records of this round
 	frames []frame // for each record in rx
 	arena  arena
 	tape   tape
@@ -210,6 +211,7 @@ func (l *loop) round(wait int) error {
 	if err != nil {
 		return err
 	}
+	l.got = 0
 	l.setTime()
 	l.tape.tick()
 	if l.air.mem != nil {
@@ -250,22 +252,33 @@ func (l *loop) round(wait int) error {
 	return nil
 }
 
-// poll asks without waiting first: under load that spares telling the Go
-// scheduler about a call that returns at once.
+// busyRound is how many records make a round a busy one.
+const busyRound = 16
+
+// poll asks without waiting first after a busy round: that spares telling the
+// Go scheduler about a call that returns at once. After others there is most
+// likely nothing yet, and the guest that was just sent a frame may wait for this
+// very CPU, so a call in vain would only keep it waiting. For the same reason the
+// loop does not spin for a while: a thread that sleeps gets the CPU from a guest
+// when its frame comes, one that shares it with the guest waits for its turn.
 func (l *loop) poll(wait int) (int, error) {
-	n, err := epollPoll(l.epfd, l.events)
-	if n == 0 && err == 0 && wait != 0 {
-		var e error
-		if n, e = unix.EpollWait(l.epfd, l.events, wait); e != nil {
-			n = 0
-			if !errors.Is(e, unix.EINTR) {
-				return 0, fmt.Errorf("waiting for frames: %w", e)
-			}
+	if wait == 0 || l.got >= busyRound {
+		n, err := epollPoll(l.epfd, l.events)
+		switch {
+		case err != 0 && err != unix.EINTR:
+			return 0, fmt.Errorf("polling for frames: %w", err)
+		case n > 0 || wait == 0:
+			return n, nil
 		}
-	} else if err != 0 && err != unix.EINTR {
-		return 0, fmt.Errorf("polling for frames: %w", err)
 	}
-	return n, nil
+	n, err := unix.EpollWait(l.epfd, l.events, wait)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, unix.EINTR):
+		return 0, nil
+	}
+	return 0, fmt.Errorf("waiting for frames: %w", err)
 }
 
 // read takes a batch of frames from a connection. ending says that its other
@@ -290,6 +303,7 @@ func (l *loop) read(slot int32, ending bool) {
 		return
 	}
 	l.tape.tick()
+	l.got += n
 	p, records := e.port, uint64(0)
 	for i := first; i < first+n; i++ {
 		if l.rx.msgs[i].len == 0 { // at the end of file every record is one of these

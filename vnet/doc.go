@@ -72,6 +72,14 @@
 // of their time on a quiet machine. Without impairment a frame pays for two
 // comparisons with nil.
 //
+// # Recording
+//
+// With Options.Record every frame that a guest sends, and what became of it on
+// every port that it met, is recorded (package record): one copy of its bytes
+// and some stores, and nothing is waited for. It is shown to readers at the end of
+// each round, and before a command is carried out, so that whoever did something
+// to the Switch finds what came before it.
+//
 // # The frame path
 //
 // One goroutine on a thread of its own runs one epoll loop for the whole

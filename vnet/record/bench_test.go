@@ -27,3 +27,11 @@ func BenchmarkFrame(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkNow is what reading the clock for each frame would cost.
+func BenchmarkNow(b *testing.B) {
+	r := newRing(b, 0)
+	for b.Loop() {
+		r.Now()
+	}
+}

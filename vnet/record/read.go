@@ -72,6 +72,7 @@ type Reader struct {
 	from, to int64
 	ports    []bool // by number: asked for; as long as the ports that are known
 
+	begin  uint64 // the first chunk that was read; 0: none yet
 	serial uint64 // the chunk to go on with
 	off    int    // and where in it
 	num    uint64 // number of the entry there

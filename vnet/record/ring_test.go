@@ -407,3 +407,25 @@ func TestWriterAllocatesNothing(t *testing.T) {
 		t.Errorf("a frame allocates %v times; want never", n)
 	}
 }
+
+// The last fates of frames that have just left the ring are not told to be
+// missing: they were gone before anybody asked.
+func TestNothingIsMissedOfWhatIsGone(t *testing.T) {
+	r := newRing(t, 1<<20)
+	a, b := r.Port("a", ""), r.Port("b", "")
+	var late record.Ref
+	for i := 0; r.Newest() < uint64(r.Chunks())+5; i++ {
+		ref := r.Frame(int64(i), a, plain, numbered(uint64(i), 1000))
+		if late != 0 && i%3 == 0 { // each three frames late, so some across chunks
+			r.Fate(late, int64(i), b, record.Delivered, record.View{})
+		}
+		late = ref
+		r.Publish()
+	}
+	got := all(t, r, record.Query{})
+	for _, f := range got {
+		if f.Missed != 0 {
+			t.Errorf("%d missed before number %d, the first being %d", f.Missed, f.Seq, got[0].Seq)
+		}
+	}
+}

@@ -144,6 +144,9 @@ func (rd *Reader) arrive(c *chunk) {
 	if rd.off > 0 {
 		return
 	}
+	if rd.begin == 0 {
+		rd.begin = rd.serial
+	}
 	if !rd.fresh && c.first > rd.num {
 		rd.missed += c.first - rd.num
 	}
@@ -199,7 +202,9 @@ func (rd *Reader) take(c *chunk, e entry) {
 		at := c
 		if serial := ref >> rd.r.shift; serial != c.serial {
 			if at = rd.r.pin(serial); at == nil {
-				rd.missed++
+				if serial >= rd.begin { // else it was gone before this reader came
+					rd.missed++
+				}
 				return
 			}
 			defer at.unpin()

@@ -15,7 +15,10 @@
 //	pinged, err := h.Ping(ctx, netip.MustParseAddr("10.0.1.2"), probe.Ping{Count: 3})
 //
 // A Host is gVisor's network stack on a port of the switch (package stackport).
-// A link segment has room for its two ends alone and so none for a probe.
+// A link segment has room for its two ends alone and so none for a probe. While
+// it is there the switch lists its port ("probe-" and its address, unless it was
+// named) and tells OnLink of it: whoever shows a lab's ports to students leaves
+// it out.
 //
 // # Errors
 //

@@ -19,7 +19,7 @@ import (
 type Ping struct {
 	Count    int           // requests; 0 means 1
 	Interval time.Duration // between them; 0 means 1 s
-	Size     int           // bytes of data; 0 means 56
+	Size     int           // bytes of data; 0 means 56. As with Linux, what fits the MTU must not be cut on the way, what does not goes in fragments
 	TTL      uint8         // or hop limit; 0 means 64
 	Timeout  time.Duration // for answers, from the last request on; 0 means 2 s
 }

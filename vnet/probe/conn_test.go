@@ -116,6 +116,7 @@ func TestUDP(t *testing.T) {
 }
 
 func TestDialErrors(t *testing.T) {
+	t.Parallel()
 	sw := newSwitch(t, "one")
 	h := attachWith(t, sw, "one", probe.Options{Gateway: ip("10.0.1.254")}, "10.0.1.1/24")
 	newBlackHole(t, sw, "one", "hole", "10.0.1.66")
@@ -179,6 +180,7 @@ func TestCloseSaysGoodbye(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
+	t.Parallel()
 	sw := newSwitch(t, "lan")
 	a := attach(t, sw, "lan", "10.0.0.1/24")
 	b := attach(t, sw, "lan", "10.0.0.2/24")

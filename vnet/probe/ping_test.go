@@ -59,7 +59,31 @@ func TestPingLinkLocal(t *testing.T) {
 	}
 }
 
+// Of a group everybody who answers is waited for.
+func TestPingGroup(t *testing.T) {
+	t.Parallel()
+	sw := newSwitch(t, "lan")
+	h := attach(t, sw, "lan", "10.0.0.1/24", "fd00::1/64")
+	want := map[string]bool{}
+	for range 3 {
+		want[attach(t, sw, "lan", "fd00::2/64").MAC().String()] = true
+	}
+	got, err := h.Ping(within(t), ip("ff02::1"), probe.Ping{Timeout: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range got.Replies {
+		delete(want, r.MAC.String())
+	}
+	if len(want) != 0 || got.Received != 1 || len(got.Replies) != 3 {
+		t.Errorf("%+v; %v did not answer", got, want)
+	}
+	_, err = h.Ping(within(t), ip("10.0.0.255"), probe.Ping{Timeout: 50 * time.Millisecond})
+	fails(t, err, probe.Silence)
+}
+
 func TestPingNobody(t *testing.T) {
+	t.Parallel()
 	sw := newSwitch(t, "lan")
 	h := attach(t, sw, "lan", "10.0.0.1/24", "fd00::1/64")
 	newBlackHole(t, sw, "lan", "hole", "10.0.0.66", "10.0.0.254")
@@ -110,6 +134,7 @@ func TestPingNobody(t *testing.T) {
 }
 
 func TestNeighbours(t *testing.T) {
+	t.Parallel()
 	sw := newSwitch(t, "lan")
 	w := newWire(t, sw, "lan", "wire")
 	h := attachWith(t, sw, "lan", probe.Options{Seed: "h"}, "10.0.0.1/24")

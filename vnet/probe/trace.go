@@ -87,6 +87,7 @@ const (
 // a hop or two without answers, or traces in haste, need not mean anything.
 func (h *Host) Trace(ctx context.Context, to netip.Addr, o Trace) (Traced, error) {
 	a := asked{"trace", to.String()}
+	to = to.WithZone("")
 	t := Traced{Target: to}
 	if !to.IsValid() || to.Is4In6() || to.IsMulticast() {
 		return t, a.fault(nil, "that is not the address of one machine")

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/patchbay/patchbay/vnet/record"
 )
 
 // Options of a Switch. The zero value is good.
@@ -28,6 +30,19 @@ type Options struct {
 	// net.core.wmem_max. Bigger does not help TCP and lets one guest that never
 	// reads hold more of the host's memory.
 	SendBuffer int
+
+	// Record is where every frame and what became of it is recorded; nil
+	// records nothing. It belongs to the caller, who closes it after the Switch.
+	Record *record.Ring
+
+	// Seed is what impairment draws from: the same seed, the same names of ports
+	// and the same frames give the same fates.
+	Seed uint64
+
+	// DelayMemory is how many bytes of frames that are under way on impaired
+	// cables are held, in the whole Switch; more are dropped and counted as
+	// Lost. 0 means 64 MiB. Memory is touched as it is used, and given back.
+	DelayMemory int
 
 	Now func() time.Time // the clock of address ageing; nil means time.Now; called from the loop
 }
@@ -103,7 +118,8 @@ type VLANConfig struct {
 // Every frame that a guest sends is counted in exactly one of TxFrames, Cut, Runts,
 // Giants, Malformed, Filtered, Storm and Lost; every frame that is for it in
 // exactly one of RxFrames, Drops, Cut, Filtered and Lost, and in none while it is
-// not Up.
+// not Up. A frame that is under way on an impaired cable is counted when it
+// arrives, and a second copy as a frame of its own.
 type PortStats struct {
 	Name    string
 	Segment string
@@ -121,7 +137,7 @@ type PortStats struct {
 	Malformed uint64 // frames sent whose offload header made no sense
 	Filtered  uint64 // frames sent in a VLAN that the port is not in, or into a mirror port; frames for the guest whose inner tag would have hopped VLANs
 	Storm     uint64 // frames sent that storm control dropped
-	Lost      uint64 // frames either way that impairment lost, its full queue included
+	Lost      uint64 // frames either way that impairment lost, its full queue and the end of DelayMemory included
 }
 
 // SegmentStats is a segment as it is now.

@@ -18,7 +18,7 @@ import (
 // Two things hook in. A recorder takes a frame at entered, and hears what became
 // of it at settled and, for what came into a queue, at send. Impairment of
 // a port's direction takes a frame between entered and enter, or between emit and
-// queue; it sees what a wire would carry (wirePieces), copies what is to come
+// queue; it sees what a wire would carry (form), copies what is to come
 // later, and has it come by enter or by queue in another round, as a frame with
 // memory of its own that stays until the flush after. What came by enter is
 // counted by publish.
@@ -36,11 +36,12 @@ const (
 )
 
 // entered is told of every frame that a guest sent, however it fares.
-func (l *loop) entered(f *frame) {}
+func (l *loop) entered(f *frame) { l.tape.came(f) }
 
 // settled is told what became of f on p, unless it came into p's queue: p is
 // the port it came in by or one it was for. It counts it.
 func (l *loop) settled(f *frame, p *port, what fate) {
+	l.tape.fared(f, p, what)
 	n := uint64(f.wires)
 	switch what {
 	case lost:
@@ -121,6 +122,8 @@ func (l *loop) emit(p *port, f *frame) {
 		l.settled(f, p, cut)
 	case f.vlan != 0 && !p.mirror && !p.vlan.tags(f.vlan) && f.hops():
 		l.settled(f, p, filtered)
+	case p.to != nil:
+		l.travel(p.to, f)
 	default:
 		l.queue(p, f)
 	}
@@ -129,26 +132,23 @@ func (l *loop) emit(p *port, f *frame) {
 // queue puts f, in the form that p takes, into p's queue. It goes out with the
 // next flush.
 func (l *loop) queue(p *port, f *frame) {
-	tagged := f.vlan != 0 && p.vlan.tags(f.vlan)
-	if p.mirror {
-		tagged = f.tagged
-	}
+	tagged := p.tagged(f)
 	if p.offload == f.in.offload && len(f.raw) > 0 && f.tagging(tagged) == keepTag && (p.offload || f.hdr.Plain()) {
-		l.push(p, piece{head: f.raw}, record{f, f.wires, f.bytes()}) // the common case: as it came
+		l.push(p, piece{head: f.raw}, outgoing{frame: f, wires: f.wires, bytes: f.bytes()}) // the common case: as it came
 		return
 	}
 	if p.offload {
 		w := l.form(f, tagged, true)[0]
 		bytes := uint64(w.len() - offload.Size + int(f.wires-1)*int(f.head))
-		l.push(p, w, record{f, f.wires, bytes})
+		l.push(p, w, outgoing{frame: f, wires: f.wires, bytes: bytes})
 		return
 	}
-	for _, w := range l.form(f, tagged, false) {
-		l.push(p, w, record{f, 1, uint64(w.len())})
+	for i, w := range l.form(f, tagged, false) {
+		l.push(p, w, outgoing{frame: f, wires: 1, bytes: uint64(w.len()), piece: int32(i)})
 	}
 }
 
-func (l *loop) push(p *port, w piece, r record) {
+func (l *loop) push(p *port, w piece, r outgoing) {
 	if !p.dirty {
 		p.dirty = true
 		l.dirty = append(l.dirty, p) // addPort saw to the room
@@ -157,21 +157,6 @@ func (l *loop) push(p *port, w piece, r record) {
 		l.send(p)
 	}
 	p.out.push(w, r)
-}
-
-// wirePieces cuts f into what a wire carries, its tag as it entered. They are
-// valid until the next flush.
-func (l *loop) wirePieces(f *frame) []piece { return l.form(f, f.tagged, false) }
-
-// flat returns a piece in one part, valid until the next flush. It needs the
-// room in the arena that form saw to.
-func (l *loop) flat(w piece) []byte {
-	if len(w.tail) == 0 {
-		return w.head
-	}
-	b := l.arena.alloc(w.len())
-	copy(b[copy(b, w.head):], w.tail)
-	return b
 }
 
 // learned returns what g's address table holds and has not aged.

@@ -31,10 +31,16 @@ type loop struct {
 	ports      []*port // by id, nil where one was removed
 
 	rx     rxRing
+	got    int     // records of this round
 	frames []frame // for each record in rx
 	arena  arena
+	tape   tape
 	cutter offload.Cutter
 	dirty  []*port // ports with queued frames; room for all of them
+
+	air    air // what is under way on impaired cables
+	script script
+	seed   uint64
 
 	quitted bool          // the loop is to end
 	ended   chan struct{} // closed when it has let go of everything
@@ -62,12 +68,13 @@ const (
 	listening           // a port's listener
 	current             // a port's connection
 	old                 // a superseded connection: read until it ends
+	ringing             // the timer of what is under way
 )
 
 func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 	l := &loop{
-		log: o.Log, links: links, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
-		epfd: -1, evfd: -1,
+		log: o.Log, links: links, tape: tape{ring: o.Record}, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
+		epfd: -1, evfd: -1, seed: o.Seed,
 		events: make([]unix.EpollEvent, 64),
 		frames: make([]frame, ringFrames),
 		arena:  newArena(),
@@ -85,7 +92,12 @@ func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 		l.rx.release()
 		return nil, fmt.Errorf("making an eventfd: %w", err)
 	}
-	if _, err = l.watch(wakeUp, l.evfd, nil); err != nil {
+	if l.air, err = newAir(o); err == nil {
+		if _, err = l.watch(wakeUp, l.evfd, nil); err == nil {
+			_, err = l.watch(ringing, l.air.timer.fd, nil)
+		}
+	}
+	if err != nil {
 		l.release()
 		return nil, err
 	}
@@ -128,6 +140,7 @@ func (l *loop) release() {
 			p.listener.close()
 		}
 	}
+	l.air.close()
 	l.rx.release()
 	close(l.ended)
 }
@@ -198,7 +211,12 @@ func (l *loop) round(wait int) error {
 	if err != nil {
 		return err
 	}
+	l.got = 0
 	l.setTime()
+	l.tape.tick()
+	if l.air.mem != nil {
+		l.land()
+	}
 	commands := false
 	for _, ev := range l.events[:n] {
 		e := &l.entries[ev.Fd]
@@ -208,6 +226,8 @@ func (l *loop) round(wait int) error {
 		switch e.kind {
 		case wakeUp:
 			commands = true
+		case ringing:
+			l.air.timer.ring()
 		case listening:
 			l.accept(ev.Fd)
 		case current, old:
@@ -219,30 +239,46 @@ func (l *loop) round(wait int) error {
 	}
 	l.flush()
 	if commands {
+		l.tape.show() // who waits for a command sees what came before it
 		l.runQueue()
+	}
+	if l.air.mem != nil {
+		l.takeOff()
 	}
 	if len(l.resting) > 0 && (n == 0 || l.tick != l.restedAt) {
 		l.wakeListeners()
 	}
+	l.tape.show()
 	return nil
 }
 
-// poll asks without waiting first: under load that spares telling the Go
-// scheduler about a call that returns at once.
+// busyRound is how many records make a round a busy one.
+const busyRound = 16
+
+// poll asks without waiting first after a busy round: that spares telling the
+// Go scheduler about a call that returns at once. After others there is most
+// likely nothing yet, and the guest that was just sent a frame may wait for this
+// very CPU, so a call in vain would only keep it waiting. For the same reason the
+// loop does not spin for a while: a thread that sleeps gets the CPU from a guest
+// when its frame comes, one that shares it with the guest waits for its turn.
 func (l *loop) poll(wait int) (int, error) {
-	n, err := epollPoll(l.epfd, l.events)
-	if n == 0 && err == 0 && wait != 0 {
-		var e error
-		if n, e = unix.EpollWait(l.epfd, l.events, wait); e != nil {
-			n = 0
-			if !errors.Is(e, unix.EINTR) {
-				return 0, fmt.Errorf("waiting for frames: %w", e)
-			}
+	if wait == 0 || l.got >= busyRound {
+		n, err := epollPoll(l.epfd, l.events)
+		switch {
+		case err != 0 && err != unix.EINTR:
+			return 0, fmt.Errorf("polling for frames: %w", err)
+		case n > 0 || wait == 0:
+			return n, nil
 		}
-	} else if err != 0 && err != unix.EINTR {
-		return 0, fmt.Errorf("polling for frames: %w", err)
 	}
-	return n, nil
+	n, err := unix.EpollWait(l.epfd, l.events, wait)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, unix.EINTR):
+		return 0, nil
+	}
+	return 0, fmt.Errorf("waiting for frames: %w", err)
 }
 
 // read takes a batch of frames from a connection. ending says that its other
@@ -266,6 +302,8 @@ func (l *loop) read(slot int32, ending bool) {
 		l.hangUp(slot)
 		return
 	}
+	l.tape.tick()
+	l.got += n
 	p, records := e.port, uint64(0)
 	for i := first; i < first+n; i++ {
 		if l.rx.msgs[i].len == 0 { // at the end of file every record is one of these
@@ -291,6 +329,7 @@ func (l *loop) read(slot int32, ending bool) {
 func (l *loop) flush() {
 	l.sendAll()
 	l.rx.used = 0
+	l.air.flushed()
 }
 
 // sendAll sends all queued frames and so frees the arena.

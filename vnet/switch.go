@@ -164,6 +164,9 @@ func (s *Switch) addPort(c PortConfig) (err error) {
 	case !p.vlan.zero() && (c.Mirror || g == nil || g.Kind != SwitchKind):
 		return errors.New("only a switch has VLANs, and not on a mirror port")
 	}
+	if s.opts.Record != nil {
+		p.tape = s.opts.Record.Port(c.Name, c.Segment)
+	}
 	conn := -1
 	if c.Path != "" {
 		p.listener, err = listen(c.Path, c.Mode)
@@ -203,8 +206,9 @@ func (s *Switch) RemovePort(name string) error {
 }
 
 // SetPlugged pulls a port's cable or puts it back in. With the cable out the
-// guest's frames and the frames for it are dropped and counted as cut, and its
-// addresses are forgotten; its connection stays. A guest that understands
+// guest's frames and the frames for it, those under way in it among them, are
+// dropped and counted as cut, and its addresses are forgotten; its connection
+// stays. A guest that understands
 // carrier messages sees it at once (NO-CARRIER), and so does the one at the
 // other end of a link.
 func (s *Switch) SetPlugged(name string, plugged bool) error {

@@ -27,6 +27,7 @@ type conn struct {
 	ep       tcpip.Endpoint // nil for UDP
 	shut     func() error
 	once     sync.Once
+	closed   atomic.Bool
 	err      error
 
 	// gonet's reader of UDP does not wake up for an ICMP error, so a deadline
@@ -93,6 +94,7 @@ func (h *Host) hangUp(most time.Duration) {
 // Close closes the connection. It may be called again.
 func (c *conn) Close() error {
 	c.once.Do(func() {
+		c.closed.Store(true)
 		c.err = c.shut()
 		if c.ep == nil {
 			c.h.mu.Lock()
@@ -152,6 +154,12 @@ func (c *conn) explain(op string, err error) error {
 		return err
 	}
 	a := asked{op, c.a.target}
+	if broken := c.h.broken(); broken != nil {
+		return a.fault(broken, "the probe has ended")
+	}
+	if c.closed.Load() {
+		return a.fault(net.ErrClosed, "the connection was closed here")
+	}
 	if m := c.told.Swap(nil); m != nil {
 		c.mu.Lock()
 		c.Conn.SetReadDeadline(c.deadline)
@@ -163,9 +171,6 @@ func (c *conn) explain(op string, err error) error {
 		e.Err = os.ErrDeadlineExceeded
 		return e
 	}
-	if broken := c.h.broken(); broken != nil {
-		return a.fault(broken, "the probe has ended")
-	}
 	text := err.Error()
 	says := func(e tcpip.Error) bool { return strings.HasSuffix(text, e.String()) }
 	switch {
@@ -175,6 +180,8 @@ func (c *conn) explain(op string, err error) error {
 		return a.found(Refused, c.peer, "%s answered: port unreachable", c.peer)
 	case says(&tcpip.ErrTimeout{}):
 		return a.found(Silence, netip.Addr{}, "what was sent was not acknowledged")
+	case says(&tcpip.ErrClosedForSend{}), says(&tcpip.ErrClosedForReceive{}), says(&tcpip.ErrNotConnected{}):
+		return a.found(Refused, c.peer, "%s has ended the connection", c.peer)
 	case says(&tcpip.ErrHostUnreachable{}), says(&tcpip.ErrNetworkUnreachable{}):
 		return a.found(Unreachable, netip.Addr{}, "the way there has been lost")
 	}

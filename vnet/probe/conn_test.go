@@ -116,8 +116,8 @@ func TestUDP(t *testing.T) {
 }
 
 func TestDialErrors(t *testing.T) {
-	sw := newSwitch(t, "one", "two")
-	newRouter(t, sw, "r", []leg{{"one", "10.0.1.254/24"}, {"two", "10.0.2.254/24"}})
+	t.Parallel()
+	sw := newSwitch(t, "one")
 	h := attachWith(t, sw, "one", probe.Options{Gateway: ip("10.0.1.254")}, "10.0.1.1/24")
 	newBlackHole(t, sw, "one", "hole", "10.0.1.66")
 	brief := func() context.Context {
@@ -132,10 +132,6 @@ func TestDialErrors(t *testing.T) {
 	}
 	_, err = h.Dial(brief(), "tcp", "10.0.1.9:80")
 	fails(t, err, probe.NoNeighbour, "nobody answered ARP for 10.0.1.9")
-	_, err = h.Dial(within(t), "tcp", "10.7.7.7:80")
-	fails(t, err, probe.Unreachable, "10.0.1.254 answered: network unreachable")
-	_, err = h.Dial(within(t), "tcp", "10.0.2.9:80")
-	fails(t, err, probe.Unreachable, "10.0.1.254 answered: host unreachable")
 	_, err = h.Dial(within(t), "tcp", "[fd00::1]:80")
 	fails(t, err, probe.Fault, "version")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -184,6 +180,7 @@ func TestCloseSaysGoodbye(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
+	t.Parallel()
 	sw := newSwitch(t, "lan")
 	a := attach(t, sw, "lan", "10.0.0.1/24")
 	b := attach(t, sw, "lan", "10.0.0.2/24")

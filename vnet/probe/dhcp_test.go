@@ -96,6 +96,7 @@ func giving(address, server string, nak bool) func(q *dhcpv4.DHCPv4) *dhcpv4.DHC
 }
 
 func TestDHCP(t *testing.T) {
+	t.Parallel()
 	sw := newSwitch(t, "lan")
 	brief := probe.DHCP{Timeout: 50 * time.Millisecond, Tries: 2}
 	h := attach(t, sw, "lan")
@@ -144,6 +145,7 @@ func TestDHCP(t *testing.T) {
 }
 
 func TestDHCPErrors(t *testing.T) {
+	t.Parallel()
 	brief := probe.DHCP{Timeout: 50 * time.Millisecond, Tries: 2}
 	for _, tt := range []struct {
 		name   string

@@ -140,6 +140,7 @@ func serveDNSByTCP(c net.Conn) {
 }
 
 func TestResolve(t *testing.T) {
+	t.Parallel()
 	sw := newSwitch(t, "lan")
 	h := attachWith(t, sw, "lan", probe.Options{DNS: ip("10.0.0.2")}, "10.0.0.1/24")
 	s := attach(t, sw, "lan", "10.0.0.2/24")

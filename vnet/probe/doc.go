@@ -15,7 +15,10 @@
 //	pinged, err := h.Ping(ctx, netip.MustParseAddr("10.0.1.2"), probe.Ping{Count: 3})
 //
 // A Host is gVisor's network stack on a port of the switch (package stackport).
-// A link segment has room for its two ends alone and so none for a probe.
+// A link segment has room for its two ends alone and so none for a probe. While
+// it is there the switch lists its port ("probe-" and its address, unless it was
+// named) and tells OnLink of it: whoever shows a lab's ports to students leaves
+// it out.
 //
 // # Errors
 //
@@ -42,8 +45,10 @@
 //     report, looks for duplicates of its addresses and asks for routers.
 //   - It answers what it was not asked before only by ARP, neighbour discovery,
 //     ICMP echo, and refusals: it has no multicast groups to report, no mDNS.
-//   - TCP's windows beyond the first segment grow by another rule, and its
-//     retransmissions and congestion control are gVisor's.
+//   - TCP's windows beyond the first segment grow by another rule, its
+//     retransmissions and congestion control are gVisor's, and its timestamps
+//     count from one number for all connections to one machine.
+//   - It does not answer ICMP's requests for the time.
 //   - It ignores ICMP redirects, which Linux takes from its router.
 //   - Its answers take the time of a process of the host, not of a guest: about
 //     a tenth of a millisecond.

@@ -9,6 +9,9 @@ import (
 
 // LookAt does with a frame all that any operation would.
 func LookAt(frame []byte) {
+	if len(frame) >= 14 {
+		admit(frame)
+	}
 	p, ok := dissect(frame, time.Time{})
 	if !ok {
 		return

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/patchbay/patchbay/vnet"
@@ -111,7 +112,7 @@ func Attach(ctx context.Context, sw Attacher, segment string, o Options) (*Host,
 	h.name = c.Name
 	var err error
 	h.port, err = stackport.Join(sw, c, stackport.Options{
-		MAC: mac, MTU: o.MTU, VLAN: o.Tag, Observe: h.observe, Finish: h.dress.finish,
+		MAC: mac, MTU: o.MTU, VLAN: o.Tag, Observe: h.observe, Admit: admit, Finish: h.dress.finish,
 	})
 	if err != nil {
 		return nil, a.fault(err, "the switch does not take the probe")
@@ -154,6 +155,22 @@ func (h *Host) observe(frame []byte) {
 	if p, ok := dissect(frame, time.Now()); ok {
 		h.taps.tell(&p)
 	}
+}
+
+// admit keeps from the stack what Linux does not answer though gVisor would:
+// pings (of IPv4) to groups and to all, and TCP that was not sent to one machine.
+func admit(frame []byte) bool {
+	if frame[0]&1 == 0 {
+		return true
+	}
+	p, ok := dissect(frame, time.Time{})
+	switch {
+	case !ok:
+		return true // the stack's to judge
+	case p.proto == protoICMP && len(p.payload) > 0 && !p.later:
+		return p.payload[0] != byte(header.ICMPv4Echo)
+	}
+	return p.proto != protoTCP
 }
 
 // broken says why the Host cannot work, nil while it can.

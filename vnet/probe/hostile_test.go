@@ -171,6 +171,7 @@ func TestForgedEchoes(t *testing.T) {
 }
 
 func TestVLANs(t *testing.T) {
+	t.Parallel()
 	sw := newSwitch(t, "lan")
 	access := func(vlan uint16) probe.Options { return probe.Options{VLAN: vnet.VLANConfig{Access: vlan}} }
 	a := attachWith(t, sw, "lan", access(10), "10.0.0.1/24")

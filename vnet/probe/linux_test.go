@@ -205,6 +205,16 @@ func TestLooksLikeLinux(t *testing.T) {
 	}
 	compare(t, "answers", answers, m.looks(h.MAC()))
 
+	// To all, nobody answers; to all of IPv6, both do.
+	m.forget()
+	b.sh(t, "for a in 10.0.0.255 224.0.0.1; do ping -b -c 1 -W 1 -I eth0 $a >/dev/null && exit 1; done; ping -c 2 -i 0.2 -W 1 ff02::1%eth0")
+	for who, mac := range map[string]net.HardwareAddr{"Linux": stackport.MAC("pc1/eth0"), "the probe": h.MAC()} {
+		if got := m.looks(mac); slices.ContainsFunc(got, func(l string) bool { return strings.Contains(l, "ICMP 0.0") }) ||
+			!slices.ContainsFunc(got, func(l string) bool { return strings.Contains(l, "ICMPv6 129.0") }) {
+			t.Errorf("pings to all: %s sends %q", who, got)
+		}
+	}
+
 	// The probe asks Linux. It forgets who that is first, as another probe.
 	h.Close()
 	h = attachWith(t, sw, "lan", probe.Options{Seed: "pc4"}, "10.0.0.4/24", "fd00::4/64")

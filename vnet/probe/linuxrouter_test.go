@@ -2,19 +2,22 @@ package probe_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/patchbay/patchbay/vnet/probe"
+	"github.com/patchbay/patchbay/vnet/stackport"
 )
 
-// What Linux's routers and firewalls say is understood.
+// What Linux's routers and firewalls say is understood. That they say only so
+// much a second is turned off.
 func TestLinuxRouters(t *testing.T) {
 	sw := newSwitch(t, "lan", "mid")
 	r1, r2 := boot(t, sw, "r1", "lan", "mid"), boot(t, sw, "r2", "mid")
 	r1.sh(t, `
-		sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+		sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_msgs_per_sec=100000 net.ipv4.icmp_msgs_burst=10000 net.ipv4.route.error_cost=0
 		ip link set eth1 mtu 1400
 		ip addr add 10.0.1.254/24 dev eth0; ip addr add 10.0.2.1/24 dev eth1
 		ip addr add fd01::fe/64 dev eth0 nodad; ip addr add fd02::1/64 dev eth1 nodad
@@ -22,7 +25,7 @@ func TestLinuxRouters(t *testing.T) {
 		ip route add unreachable 10.0.8.0/24; ip route add prohibit 10.0.7.0/24; ip route add blackhole 10.0.6.0/24
 		ip route add 10.0.3.0/24 via 10.0.2.2; ip route add fd03::/64 via fd02::2`)
 	r2.sh(t, `
-		sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+		sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_msgs_per_sec=100000 net.ipv4.icmp_msgs_burst=10000 net.ipv4.route.error_cost=0
 		ip link set lo up; ip addr add 10.0.3.1/32 dev lo; ip addr add fd03::1/128 dev lo nodad
 		ip addr add 10.0.2.2/24 dev eth0; ip addr add fd02::2/64 dev eth0 nodad
 		ip route add default via 10.0.2.1; ip route add default via fd02::1
@@ -60,9 +63,17 @@ func TestLinuxRouters(t *testing.T) {
 				t.Errorf("trace %s: %v; want %v", to, routers, want)
 				continue
 			}
+			if !got.Reached || got.Loop() != nil {
+				t.Errorf("trace %s: %+v", to, got)
+			}
 			for i, w := range want {
-				if routers[i] != ip(w) {
-					t.Errorf("trace %s: %v; want %v", to, routers, want)
+				if got.Hops[i].TTL != i+1 || len(got.Hops[i].Probes) != 3 {
+					t.Errorf("trace %s: hop %d is %+v", to, i+1, got.Hops[i])
+				}
+				for _, p := range got.Hops[i].Probes {
+					if p.From != ip(w) || p.RTT <= 0 || p.MAC.String() != stackport.MAC("r1/eth0").String() || p.ICMP == nil != (icmp && i == len(want)-1) {
+						t.Errorf("trace %s (ICMP %v): hop %d answered %+v; want %s", to, icmp, i+1, p, w)
+					}
 				}
 			}
 		}
@@ -76,10 +87,27 @@ func TestLinuxRouters(t *testing.T) {
 	for _, to := range []string{"10.0.9.9", "fd09::9"} {
 		_, err := h.Ping(within(t), ip(to), probe.Ping{})
 		fails(t, err, probe.Unreachable, "time to live exceeded")
-		got, err := h.Trace(within(t), ip(to), probe.Trace{Hops: 6, Probes: 1})
-		fails(t, err, probe.Silence, "circle")
-		if n := len(got.Loop()); n != 2 {
-			t.Errorf("trace %s: the loop is %v in %v", to, got.Loop(), got.Routers())
+		for _, icmp := range []bool{false, true} {
+			got, err := h.Trace(within(t), ip(to), probe.Trace{ICMP: icmp, Hops: 6, Probes: 1})
+			fails(t, err, probe.Silence, "circle")
+			if n := len(got.Loop()); n != 2 || got.Reached {
+				t.Errorf("trace %s: the loop is %v in %v", to, got.Loop(), got.Routers())
+			}
+		}
+	}
+	for _, icmp := range []bool{false, true} {
+		_, err := h.Trace(within(t), ip("10.0.8.1"), probe.Trace{ICMP: icmp})
+		fails(t, err, probe.Unreachable, "trace 10.0.8.1: 10.0.1.254 answered: host unreachable")
+	}
+	for to, from := range map[string]string{"10.0.3.1": "10.0.1.254", "fd02::2": "fd01::fe"} {
+		got, err := h.Ping(within(t), ip(to), probe.Ping{TTL: 1})
+		fails(t, err, probe.Unreachable, "ping "+to+": "+from+" answered: time to live exceeded")
+		e, ok := errors.AsType[*probe.Error](err)
+		if !ok || e.ICMP == nil || !e.ICMP.TimeExceeded() || e.From != ip(from) {
+			t.Errorf("ping %s: the error %+v", to, e)
+		}
+		if got.Sent != 1 || got.Received != 0 || len(got.Replies) != 1 || got.Replies[0].ICMP == nil || got.Replies[0].From != ip(from) {
+			t.Errorf("ping %s: %+v", to, got)
 		}
 	}
 	for _, tt := range []struct {

@@ -19,7 +19,7 @@ import (
 type Ping struct {
 	Count    int           // requests; 0 means 1
 	Interval time.Duration // between them; 0 means 1 s
-	Size     int           // bytes of data; 0 means 56
+	Size     int           // bytes of data; 0 means 56. As with Linux, what fits the MTU must not be cut on the way, what does not goes in fragments
 	TTL      uint8         // or hop limit; 0 means 64
 	Timeout  time.Duration // for answers, from the last request on; 0 means 2 s
 }
@@ -37,7 +37,7 @@ type Reply struct {
 	// redirect is advice: an echo may still follow it.
 	ICMP *ICMP
 
-	Duplicate bool // an echo of this request had come before
+	Duplicate bool // an echo of this request had come before: two answered, or a loop copied it
 	Altered   bool // the data that came back is not what was sent
 }
 
@@ -51,11 +51,14 @@ type Pinged struct {
 
 const pingData = 56
 
-// Ping sends echo requests and waits until each is answered or given up. It
+// Ping sends echo requests and waits until each is answered or given up, or
+// the context ends. Of a group, or all of a network, it waits for everybody who
+// answers, until o.Timeout: of IPv4 no machine does, as Linux is set up. It
 // returns an Error when no echo came at all, with what was seen instead; what
 // was counted until then comes with it.
 func (h *Host) Ping(ctx context.Context, to netip.Addr, o Ping) (Pinged, error) {
 	a := asked{"ping", to.String()}
+	to = to.WithZone("")
 	done := Pinged{Target: to}
 	if !to.IsValid() || to.Is4In6() {
 		return done, a.fault(nil, "that is no address")
@@ -73,11 +76,15 @@ func (h *Host) Ping(ctx context.Context, to netip.Addr, o Ping) (Pinged, error) 
 	if o.Count > 65535 {
 		return done, a.fault(nil, "%d requests; 65535 are possible", o.Count)
 	}
+	hop, err := h.nextHop(a, to)
+	if err != nil {
+		return done, err
+	}
 	// The first request waits for its neighbour, as the kernel keeps it.
 	if err := h.meet(ctx, a, to); err != nil {
 		return done, err
 	}
-	p := pinging{h: h, a: a, o: o, done: &done, sent: map[int]time.Time{}, echoed: map[int]bool{}, failed: map[int]bool{}}
+	p := pinging{h: h, many: !hop.IsValid(), a: a, o: o, done: &done, sent: map[int]time.Time{}, echoed: map[int]bool{}, failed: map[int]bool{}}
 	return done, p.run(ctx)
 }
 
@@ -89,6 +96,7 @@ type pinging struct {
 	done  *Pinged
 	ident uint16
 	data  []byte // of the last request
+	many  bool   // may answer one request
 
 	sent           map[int]time.Time
 	echoed, failed map[int]bool
@@ -179,7 +187,7 @@ func (p *pinging) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return p.verdict(ctx, begun)
 		}
-		if p.done.Sent == p.o.Count && p.answered() == p.o.Count {
+		if !p.many && p.done.Sent == p.o.Count && p.answered() == p.o.Count {
 			return p.verdict(ctx, begun)
 		}
 	}

@@ -73,7 +73,7 @@ var realParts = sync.OnceValues(func() (p parts, err error) {
 		run([]string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin"}, "mkfs.ext4", "-q", "-O", "^has_journal", p.disk)); err != nil {
 		return p, err
 	}
-	p.kernel = guest.Kernel{Name: k.Name, Path: k.Path, Libs: k.Libs, Seccomp: k.Seccomp, Args: k.Args}
+	p.kernel = guest.Kernel{Name: k.Name, Path: k.Path, Libs: k.Libs, Seccomp: k.Seccomp, Args: k.Args, Offload: k.Offload, Carrier: k.Carrier}
 	p.image = guest.Disk{Path: img.Path, Type: img.Type}
 	p.initrd, err = kernel.Initrd(scratch, k, guestd)
 	return p, err
@@ -116,7 +116,7 @@ func boot(t testing.TB, sw *vnet.Switch, name string, segments ...string) machin
 	for i, s := range segments {
 		port := fmt.Sprintf("%s/eth%d", name, i)
 		path := filepath.Join(c.Dir, fmt.Sprintf("net%d", i))
-		if err := sw.AddPort(vnet.PortConfig{Name: port, Segment: s, Path: path}); err != nil {
+		if err := sw.AddPort(vnet.PortConfig{Name: port, Segment: s, Path: path, Offload: p.kernel.Offload, Carrier: p.kernel.Carrier}); err != nil {
 			t.Fatal(err)
 		}
 		c.NICs = append(c.NICs, guest.NIC{MAC: stackport.MAC(port).String(), Socket: path})

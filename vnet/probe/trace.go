@@ -82,9 +82,12 @@ const (
 )
 
 // Trace sends packets that die one hop farther each time and reports who told
-// of it. It is an Error when the target did not answer in the end.
+// of it. It is an Error when the target did not answer in the end. Linux routers
+// send one machine about one ICMP error a second (beyond a first few), so that
+// a hop or two without answers, or traces in haste, need not mean anything.
 func (h *Host) Trace(ctx context.Context, to netip.Addr, o Trace) (Traced, error) {
 	a := asked{"trace", to.String()}
+	to = to.WithZone("")
 	t := Traced{Target: to}
 	if !to.IsValid() || to.Is4In6() || to.IsMulticast() {
 		return t, a.fault(nil, "that is not the address of one machine")

@@ -14,7 +14,8 @@ import (
 
 // Transport makes HTTP requests from the Host, each by a connection of its own.
 // Names are asked for from Options.DNS. What goes wrong with the network is an
-// Error inside what http.Client returns.
+// Error inside what http.Client returns. A server that is silent is waited for
+// until the request's context ends: give it a deadline.
 func (h *Host) Transport() *http.Transport {
 	return &http.Transport{
 		DialContext:       h.Dial,

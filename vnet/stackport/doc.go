@@ -19,4 +19,11 @@
 //
 //	port.Close()
 //	stack.Destroy()
+//
+// # Forwarding
+//
+// A stack that forwards packets between its interfaces (SetForwarding…) reads
+// a header of IPv4 after its memory has gone back to a pool, as of September
+// 2026: the TTL may become another packet's. Let a stack end connections
+// instead of forwarding them.
 package stackport

@@ -94,6 +94,9 @@ func (p *Port) deliver(frame []byte, most int) {
 	if p.observe != nil {
 		p.observe(frame)
 	}
+	if p.admit != nil && !p.admit(frame) {
+		return
+	}
 	p.mu.Lock()
 	d := p.dispatcher
 	p.mu.Unlock()

@@ -43,10 +43,14 @@ type Options struct {
 	// super-frames, and in Finish TCP checksums that are still to be completed.
 	Offload bool
 
-	// Observe sees every frame that the stack is about to get, without its
-	// tag. It is called from the one goroutine that reads, and must neither
+	// Observe sees every frame for the Port's address or for a group, without its
+	// tag, before the stack does. It is called from the one goroutine that reads, and must neither
 	// keep the frame nor change it, nor wait. nil observes nothing.
 	Observe func(frame []byte)
+
+	// Admit says whether the stack may have a frame; Observe sees those too
+	// that it may not. The same holds for it as for Observe. nil admits all.
+	Admit func(frame []byte) bool
 
 	// Finish sees every frame of the stack, without its tag, before it is
 	// sent and may change it in place. It is called from whichever goroutine
@@ -68,6 +72,7 @@ type Port struct {
 	conn    *net.UnixConn
 	tag     uint16
 	observe func([]byte)
+	admit   func([]byte) bool
 	finish  func([]byte)
 	offload bool
 
@@ -111,7 +116,7 @@ func Join(sw Switch, c vnet.PortConfig, o Options) (*Port, error) {
 		ours.Close()
 		return nil, fmt.Errorf("joining %s: %w", c.Segment, err)
 	}
-	p := &Port{sw: sw, name: c.Name, conn: ours, tag: o.VLAN, observe: o.Observe, finish: o.Finish, offload: o.Offload, reader: make(chan struct{})}
+	p := &Port{sw: sw, name: c.Name, conn: ours, tag: o.VLAN, observe: o.Observe, admit: o.Admit, finish: o.Finish, offload: o.Offload, reader: make(chan struct{})}
 	p.mtu.Store(uint32(o.MTU))
 	p.SetLinkAddress(tcpip.LinkAddress(o.MAC))
 	go p.read()

@@ -170,7 +170,9 @@ func BenchmarkImpairedRound(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				a.Real()
+				if err := a.Real(); err != nil {
+					b.Fatal(err)
+				}
 				a.Impair(bb.port, vnet.FromGuest, bb.c)
 			}
 			in, out := vnet.NewPump(frame(2, 1)), vnet.NewPump(frame(1, 2))

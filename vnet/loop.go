@@ -225,7 +225,7 @@ func (l *loop) round(wait int) error {
 		case wakeUp:
 			commands = true
 		case ringing:
-			l.air.timer.rang()
+			l.air.timer.ring()
 		case listening:
 			l.accept(ev.Fd)
 		case current, old:
@@ -237,6 +237,7 @@ func (l *loop) round(wait int) error {
 	}
 	l.flush()
 	if commands {
+		l.tape.show() // who waits for a command sees what came before it
 		l.runQueue()
 	}
 	if l.air.mem != nil {
@@ -274,7 +275,11 @@ func (l *loop) read(slot int32, ending bool) {
 		l.flush()
 	}
 	e := &l.entries[slot]
-	first, n, errno := l.rx.read(e.fd)
+	most := batch
+	if e.port != nil && e.port.offload {
+		most = superBatch
+	}
+	first, n, errno := l.rx.read(e.fd, most)
 	switch errno {
 	case 0:
 	case unix.EAGAIN, unix.ECONNRESET: // reset: it closed with frames unread; what it sent may still be there

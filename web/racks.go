@@ -150,6 +150,7 @@ func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.Rac
 		Title:    l.Title,
 		Topology: l.Topology,
 		Cache:    s.cfg.Cache,
+		Uplink:   s.cfg.Uplink,
 		Created:  rec.CreatedAt,
 	})
 	if err != nil {

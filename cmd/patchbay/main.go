@@ -16,17 +16,19 @@ import (
 type cli struct {
 	Folders
 
-	Attach attachCmd `cmd:"" help:"Attach this terminal to a running lab."`
-	Bench  benchCmd  `cmd:"" help:"Measure Patchbay on this machine."`
-	Image  imageCmd  `cmd:"" help:"Build and list root file system images."`
-	Kernel kernelCmd `cmd:"" help:"Build and list guest kernels."`
-	Lab    labCmd    `cmd:"" help:"Check labs and list the built-in ones."`
-	Ps     psCmd     `cmd:"" help:"List the racks of this machine: labs that run or have run."`
-	Rack   rackCmd   `cmd:"" hidden:"" help:"The process of one rack; started by the others."`
-	Run    runCmd    `cmd:"" help:"Start a lab and attach this terminal to it."`
-	Serve  serveCmd  `cmd:"" help:"Serve the web application."`
-	Stop   stopCmd   `cmd:"" help:"Stop a rack."`
-	User   userCmd   `cmd:"" help:"Add users and let them back in."`
+	Attach  attachCmd  `cmd:"" help:"Attach this terminal to a running lab."`
+	Bench   benchCmd   `cmd:"" help:"Measure Patchbay on this machine."`
+	Capture captureCmd `cmd:"" help:"Show what a lab's cables carry, or write it as pcapng: patchbay capture two-hosts | tshark -r -"`
+	Image   imageCmd   `cmd:"" help:"Build and list root file system images."`
+	Kernel  kernelCmd  `cmd:"" help:"Build and list guest kernels."`
+	Lab     labCmd     `cmd:"" help:"Check labs and list the built-in ones."`
+	Link    linkCmd    `cmd:"" help:"Cut, restore and impair a running lab's cables, or show what they do."`
+	Ps      psCmd      `cmd:"" help:"List the racks of this machine: labs that run or have run."`
+	Rack    rackCmd    `cmd:"" hidden:"" help:"The process of one rack; started by the others."`
+	Run     runCmd     `cmd:"" help:"Start a lab and attach this terminal to it."`
+	Serve   serveCmd   `cmd:"" help:"Serve the web application."`
+	Stop    stopCmd    `cmd:"" help:"Stop a rack."`
+	User    userCmd    `cmd:"" help:"Add users and let them back in."`
 }
 
 func main() {

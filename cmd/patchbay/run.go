@@ -13,6 +13,7 @@ import (
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/labs/rack/tty"
 	"github.com/patchbay/patchbay/labs/spawn"
+	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
 // localOwner owns the racks that are started without a web server.
@@ -23,6 +24,8 @@ type runCmd struct {
 	Name     string `help:"What to call the rack (default: the lab's name). A name that is there goes on with its disks."`
 	Node     string `help:"Whose console to show (default: the first node's)."`
 	NoAttach bool   `help:"Start the lab and return."`
+
+	Uplink []uplink.Rule `help:"Let the lab reach this outside, as far as it asks for it; see patchbay serve." placeholder:"RULE"`
 }
 
 func (c *runCmd) Run(ctx context.Context, f *Folders) error {
@@ -32,6 +35,7 @@ func (c *runCmd) Run(ctx context.Context, f *Folders) error {
 	}
 	spec := rack.Spec{
 		ID: c.Name, Owner: localOwner, LabSlug: lab.Slug, Title: lab.Title, Topology: lab.Topology,
+		Uplink: c.Uplink,
 	}
 	if spec.ID == "" {
 		spec.ID = strings.TrimRight(lab.Slug[:min(len(lab.Slug), 32)], "-")

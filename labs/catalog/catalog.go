@@ -13,11 +13,11 @@ import (
 // "all:" takes files whose names begin with a dot or an underscore too, as a
 // node's folder may have them.
 //
-//go:embed all:two-hosts all:static-routing all:ospf-triangle
+//go:embed all:two-hosts all:vlans all:static-routing all:ospf-triangle all:lossy-link
 var files embed.FS
 
 // order is the one in which a course would take them.
-var order = []string{"two-hosts", "static-routing", "ospf-triangle"}
+var order = []string{"two-hosts", "vlans", "static-routing", "ospf-triangle", "lossy-link"}
 
 // FS holds the labs' folders at its root.
 func FS() fs.FS { return files }

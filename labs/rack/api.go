@@ -9,6 +9,7 @@ import (
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/vnet/impair"
+	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
 // Spec is what a rack is told to run. It lies as rack.json in the rack's folder.
@@ -18,7 +19,8 @@ type Spec struct {
 	LabSlug  string        `json:"lab"`
 	Title    string        `json:"title"`
 	Topology labs.Topology `json:"topology"`
-	Cache    string        `json:"cache"` // where kernels and images lie
+	Cache    string        `json:"cache"`            // where kernels and images lie
+	Uplink   []uplink.Rule `json:"uplink,omitempty"` // what the server's administrator lets labs reach outside
 	Created  time.Time     `json:"created"`
 }
 
@@ -97,11 +99,19 @@ type SegmentState struct {
 	Mirror string           `json:"mirror,omitempty"` // NODE/INTERFACE
 	VLANs  []uint16         `json:"vlans,omitempty"`  // of all its ports, in order
 	Loop   *Loop            `json:"loop,omitempty"`   // while there is one
-	Allow  []string         `json:"allow,omitempty"`  // where an uplink's nodes may go
+	Uplink *UplinkState     `json:"uplink,omitempty"` // of a segment of that kind
 	Ports  []PortState      `json:"ports"`
 	X      float64          `json:"x,omitempty"`
 	Y      float64          `json:"y,omitempty"`
 	Placed bool             `json:"placed,omitempty"`
+}
+
+// UplinkState is a segment's way to the outside.
+type UplinkState struct {
+	Trouble string        `json:"trouble,omitempty"` // a sentence: why not all that the lab asks for is there
+	Gateway string        `json:"gateway,omitempty"` // the router's address; empty when there is none
+	Allow   []string      `json:"allow,omitempty"`   // where nodes may go
+	Stats   *uplink.Stats `json:"stats,omitempty"`
 }
 
 // PortState counts, from the guest's point of view: tx is what the guest sent.

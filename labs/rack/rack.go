@@ -39,7 +39,8 @@ type Rack struct {
 	sw      *vnet.Switch
 	ring    *record.Ring
 	wires   wires
-	reading chan struct{} // full when too many read the recording
+	uplinks map[string]*way // by segment; set before the rack serves
+	reading chan struct{}   // full when too many read the recording
 	start   StartFunc
 	started time.Time
 	nodes   []*node
@@ -119,7 +120,7 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 		r.ring.Close()
 		return nil, fmt.Errorf("making the switch: %w", err)
 	}
-	if err := r.wire(); err != nil {
+	if err := errors.Join(r.wire(), r.openUplinks()); err != nil {
 		r.close()
 		return nil, err
 	}
@@ -128,6 +129,9 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 
 // close lets go of the switch and the recording; nothing runs any more.
 func (r *Rack) close() {
+	for _, w := range r.uplinks {
+		w.close()
+	}
 	r.sw.Close()
 	r.ring.Close()
 }

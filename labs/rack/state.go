@@ -59,7 +59,7 @@ func (r *Rack) State() *State {
 		g := &r.spec.Topology.Segments[i]
 		s.Segments = append(s.Segments, SegmentState{
 			Name: g.Name, Kind: g.Kind, MTU: cmp.Or(g.MTU, defaultMTU), Mirror: g.Mirror,
-			VLANs: vlansOf(&r.spec.Topology, g.Name), Loop: loops[g.Name], Allow: g.Allow,
+			VLANs: vlansOf(&r.spec.Topology, g.Name), Loop: loops[g.Name], Uplink: r.uplinks[g.Name].state(),
 			Ports: onSegment[g.Name], X: g.X, Y: g.Y, Placed: g.Placed,
 		})
 	}

@@ -61,7 +61,7 @@ export interface SegmentState {
   mirror?: string;
   vlans?: number[];
   loop?: Loop;
-  allow?: string[];
+  uplink?: { trouble?: string; gateway?: string; allow?: string[] };
   ports: PortState[] | null;
   x?: number;
   y?: number;

@@ -38,7 +38,7 @@ export function segmentWords(g: SegmentState): string {
   if (g.mtu && g.mtu !== 1500) words.push(`MTU ${g.mtu}`);
   if (g.vlans?.length) words.push(`VLANs ${g.vlans.join(", ")}`);
   if (g.mirror) words.push(`mirrored to ${g.mirror}`);
-  if (g.allow?.length) words.push(`reaches ${g.allow.join(", ")}`);
+  if (g.uplink?.allow?.length) words.push(`reaches ${g.uplink.allow.join(", ")}`);
   return words.join(", ");
 }
 
@@ -46,6 +46,7 @@ export function segmentWords(g: SegmentState): string {
 export function warnings(st: State, before: State | null): string[] {
   const out: string[] = [];
   for (const g of st.segments ?? []) {
+    if (g.uplink?.trouble) out.push(`${g.name}: ${g.uplink.trouble}`);
     if (g.loop) {
       out.push(`${g.name}: a loop is flooding this segment – unplug one of ${either(g.loop.ports)}.`);
       continue;

@@ -91,7 +91,7 @@ func (h *Host) resolve(ctx context.Context, q Query) (Answer, error) {
 	kind = cmp.Or(kind, "A")
 	server := q.Server
 	if !server.Addr().IsValid() {
-		server = netip.AddrPortFrom(h.o.DNS, server.Port())
+		server = netip.AddrPortFrom(h.server(), server.Port())
 	}
 	if server.Port() == 0 {
 		server = netip.AddrPortFrom(server.Addr(), 53)
@@ -386,7 +386,7 @@ func (h *Host) targets(ctx context.Context, a asked, network, address string) ([
 		}
 	}
 	if len(found) == 0 {
-		return nil, asked{"resolve", host}.found(Refused, h.o.DNS, "the DNS server %s knows no address of that name", h.o.DNS)
+		return nil, asked{"resolve", host}.found(Refused, h.server(), "the DNS server %s knows no address of that name", h.server())
 	}
 	return found, nil
 }

@@ -12,7 +12,7 @@ import (
 
 // dress gives the stack's packets the looks of Linux's where gVisor's differ:
 // identifications that count up for each flow beside "don't fragment" (gVisor
-// has 0), no "don't fragment" on fragments, flow labels of IPv6, the type of
+// has 0), no "don't fragment" on fragments and echoes, flow labels of IPv6, the type of
 // service of ICMP errors, the window of a SYN.
 type dress struct {
 	seed  maphash.Seed
@@ -79,14 +79,18 @@ func (d *dress) ipv4(b []byte) {
 			id = d.next(flow{[4]byte(b[16:20]), proto, t.SourcePort(), t.DestinationPort()}, true)
 		}
 		window(t)
+	case proto == protoICMP && len(payload) >= 8 && payload[0] != byte(header.ICMPv4Echo):
+		flags &^= header.IPv4FlagDontFragment
+		id = d.next(flow{to: [4]byte(b[16:20]), proto: proto}, true)
+		if payload[0] != byte(header.ICMPv4EchoReply) {
+			tos = 0xc0 // as routers' own messages
+		}
 	case flags&header.IPv4FlagDontFragment != 0 && len(payload) >= 8:
 		f := flow{to: [4]byte(b[16:20]), proto: proto, src: binary.BigEndian.Uint16(payload), dst: binary.BigEndian.Uint16(payload[2:])}
 		if proto == protoICMP {
 			f.src, f.dst = binary.BigEndian.Uint16(payload[4:]), 0
 		}
 		id = d.next(f, true)
-	case proto == protoICMP && len(payload) >= 8 && payload[0] != 0 && payload[0] != 8:
-		tos = 0xc0 // as routers' own messages
 	}
 	h.SetFlagsFragmentOffset(flags, offset)
 	h.SetID(id)
@@ -126,9 +130,10 @@ func (d *dress) ipv6(b []byte) {
 		window(header.TCP(payload))
 	case b[6] == protoUDP && len(payload) >= 4:
 		copy(ports[:], payload)
-	case b[6] == protoICMPv6 && len(payload) >= 8 && (payload[0] == 128 || payload[0] == 129):
+	case b[6] == protoICMPv6 && len(payload) >= 8 && payload[0] < 130:
+		// errors and echoes, but not neighbour discovery
 	default:
-		return // neighbour discovery and the like have none
+		return
 	}
 	label := uint32(maphash.Comparable(d.seed, flow6{[16]byte(b[24:40]), ports})) & 0xfffff
 	class, _ := h.TOS()

@@ -44,13 +44,12 @@ type Options struct {
 
 	MTU int // bytes of an IP packet; 0 means 1500
 
-	// Tag is the VLAN tag that the host puts on its frames and takes frames
-	// with, as a machine on a trunk does; 0 for none.
+	// VLAN is how the switch treats the port: a machine that knows nothing of
+	// VLANs has its port in one by Access.
+	VLAN vnet.VLANConfig
+	// Tag is the VLAN tag that the host itself puts on its frames and takes
+	// frames with, as a machine on a trunk does; 0 for none.
 	Tag uint16
-
-	// Port is how the switch treats the port, but for its name, segment and
-	// connection: the place for a port's VLAN.
-	Port vnet.PortConfig
 }
 
 // Host is a machine on a segment. Its methods may be called from any goroutine.
@@ -70,6 +69,7 @@ type Host struct {
 	mu     sync.Mutex
 	nets   []netip.Prefix // guarded by mu; the addresses it has now
 	routes []Route        // guarded by mu
+	dns    netip.Addr     // guarded by mu
 	open   map[*conn]struct{}
 	closed bool // guarded by mu
 
@@ -100,12 +100,11 @@ func Attach(ctx context.Context, sw Attacher, segment string, o Options) (*Host,
 	default:
 		mac = stackport.MAC(rand.Text())
 	}
-	h := &Host{o: o, mac: mac, dress: newDress(), open: map[*conn]struct{}{}, done: make(chan struct{})}
+	h := &Host{o: o, mac: mac, dns: o.DNS, dress: newDress(), open: map[*conn]struct{}{}, done: make(chan struct{})}
 	if err := h.checkAddresses(a); err != nil {
 		return nil, err
 	}
-	c := o.Port
-	c.Segment, c.Name = segment, o.Name
+	c := vnet.PortConfig{Name: o.Name, Segment: segment, VLAN: o.VLAN}
 	if c.Name == "" {
 		c.Name = "probe-" + fmt.Sprintf("%x", []byte(mac))
 	}
@@ -138,6 +137,13 @@ func (h *Host) Addresses() []netip.Prefix {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]netip.Prefix(nil), h.nets...)
+}
+
+// server is the DNS server to ask.
+func (h *Host) server() netip.Addr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.dns
 }
 
 // observe is called for every frame that comes.

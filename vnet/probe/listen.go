@@ -10,6 +10,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
@@ -38,6 +39,7 @@ func (h *Host) Listen(at netip.AddrPort) (net.Listener, error) {
 	if terr != nil {
 		return nil, a.fault(stackError(terr), "opening a socket")
 	}
+	ep.SocketOptions().SetV6Only(true)
 	if terr = ep.Bind(full); terr == nil {
 		terr = ep.Listen(backlog)
 	}
@@ -120,10 +122,18 @@ func (h *Host) ListenPacket(at netip.AddrPort) (net.PacketConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := gonet.DialUDP(h.stack, &full, nil, proto)
-	if err != nil {
-		return nil, a.fault(err, "opening a socket")
+	wq := new(waiter.Queue)
+	ep, terr := h.stack.NewEndpoint(udp.ProtocolNumber, proto, wq)
+	if terr != nil {
+		return nil, a.fault(stackError(terr), "opening a socket")
 	}
+	ep.SocketOptions().SetV6Only(true)
+	ep.SocketOptions().SetBroadcast(true)
+	if terr := ep.Bind(full); terr != nil {
+		ep.Close()
+		return nil, a.fault(stackError(terr), "opening a socket")
+	}
+	u := gonet.NewUDPConn(wq, ep)
 	c := &conn{h: h, a: a, shut: u.Close}
 	if err := h.track(c); err != nil {
 		u.Close()

@@ -28,7 +28,7 @@ func newSwitch(t testing.TB, segments ...string) *vnet.Switch {
 	}
 	t.Cleanup(func() { sw.Close() })
 	for _, s := range segments {
-		if err := sw.AddSegment(s, vnet.SwitchKind); err != nil {
+		if err := sw.AddSegment(vnet.SegmentConfig{Name: s, Kind: vnet.SwitchKind}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,7 +181,7 @@ func TestQuiet(t *testing.T) {
 
 func TestAttachErrors(t *testing.T) {
 	sw := newSwitch(t, "lan")
-	sw.AddSegment("cable", vnet.Link)
+	sw.AddSegment(vnet.SegmentConfig{Name: "cable", Kind: vnet.Link})
 	newWire(t, sw, "cable", "one")
 	newWire(t, sw, "cable", "two")
 	prefix := func(s ...string) (p []netip.Prefix) {

@@ -28,10 +28,10 @@ func NewLoose(t testing.TB, mac tcpip.LinkAddress, observe func([]byte)) *Port {
 	return p
 }
 
-// Deliver is what the reader does with a record.
-func (p *Port) Deliver(record []byte, vlan uint16) {
-	p.tag = vlan
-	p.deliver(record)
+// Take is what the reader does with a record.
+func (p *Port) Take(record []byte, vlan uint16, offload bool) {
+	p.tag, p.offload = vlan, offload
+	p.take(record)
 }
 
 var Tagged = tagged

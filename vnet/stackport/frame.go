@@ -7,6 +7,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/patchbay/patchbay/vnet/offload"
 )
 
 const (
@@ -14,9 +16,11 @@ const (
 	tpid      = 0x8100
 	vlanMask  = 0x0fff
 	addresses = 2 * header.EthernetAddressSize // what comes before a tag
+	maxSuper  = header.EthernetMinimumSize + 2*tagSize + 1<<16
 )
 
-// tagged puts a tag behind a frame's addresses.
+// tagged puts a tag behind a frame's addresses, in the frame's own memory where
+// that has room.
 func tagged(frame []byte, vlan uint16) []byte {
 	frame = append(frame, 0, 0, 0, 0)
 	copy(frame[addresses+tagSize:], frame[addresses:len(frame)-tagSize])
@@ -41,10 +45,39 @@ func untagged(frame []byte, vlan uint16) ([]byte, bool) {
 	return frame[tagSize:], true
 }
 
-// deliver gives one record to the stack. It may be anything.
-func (p *Port) deliver(record []byte) {
-	frame, ours := untagged(record, p.tag)
-	if !ours || len(frame) > header.EthernetMinimumSize+int(p.MTU()) {
+// take gives one record to the stack. It may be anything.
+func (p *Port) take(record []byte) {
+	if !p.offload {
+		p.deliver(record, int(p.MTU()))
+		return
+	}
+	h, err := offload.Parse(record)
+	if err != nil {
+		return
+	}
+	frame := record[offload.Size:]
+	if h.Check(frame) != nil {
+		return
+	}
+	most := int(p.MTU())
+	switch h.GSOType {
+	case offload.GSONone:
+	case offload.GSOUDP: // the stack would take them for one datagram
+		scratch := make([]byte, maxSuper)
+		offload.Segments(h, frame, scratch, func(wire []byte) { p.deliver(wire, most) })
+		return
+	default:
+		most = maxSuper
+	}
+	h.Complete(frame)
+	p.deliver(frame, most)
+}
+
+// deliver gives one frame to the stack, when it belongs to the Port and its
+// packet is no longer than most.
+func (p *Port) deliver(frame []byte, most int) {
+	frame, ours := untagged(frame, p.tag)
+	if !ours || len(frame) > header.EthernetMinimumSize+most {
 		return
 	}
 	var kind tcpip.PacketType
@@ -81,20 +114,51 @@ func (p *Port) deliver(record []byte) {
 func (p *Port) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 	n := 0
 	for _, pkt := range pkts.AsSlice() {
-		frame := make([]byte, 0, pkt.Size()+tagSize)
+		record := p.record(pkt.Size())
+		at := len(record)
 		for _, b := range pkt.AsSlices() {
-			frame = append(frame, b...)
+			record = append(record, b...)
 		}
 		if p.finish != nil {
-			p.finish(frame)
+			p.finish(record[at:])
 		}
-		if p.write(frame) != nil {
+		if p.write(record, super(pkt)) != nil {
 			return n, &tcpip.ErrClosedForSend{}
 		}
 		n++
 	}
 	return n, nil
 }
+
+// super is the header for a packet that the stack left work for.
+func super(pkt *stack.PacketBuffer) (h offload.Header) {
+	o := pkt.GSOOptions
+	if o.Type == stack.GSONone || !o.NeedsCsum {
+		return h
+	}
+	h.Flags = offload.NeedsCsum
+	h.CsumStart, h.CsumOffset = header.EthernetMinimumSize+o.L3HdrLen, o.CsumOffset
+	if pkt.Data().Size() <= int(o.MSS) {
+		return h
+	}
+	h.GSOSize, h.HdrLen = o.MSS, uint16(pkt.HeaderSize())
+	if h.GSOType = offload.GSOTCPv4; o.Type == stack.GSOTCPv6 {
+		h.GSOType = offload.GSOTCPv6
+	}
+	return h
+}
+
+// SupportedGSO implements stack.GSOEndpoint.
+func (p *Port) SupportedGSO() stack.SupportedGSO {
+	if p.offload {
+		return stack.HostGSOSupported
+	}
+	return stack.GSONotSupported
+}
+
+// GSOMaxSize implements stack.GSOEndpoint: with all headers it fits IPv4's
+// total length.
+func (p *Port) GSOMaxSize() uint32 { return 1<<16 - 256 }
 
 // Attach implements stack.NetworkLinkEndpoint.
 func (p *Port) Attach(d stack.NetworkDispatcher) {

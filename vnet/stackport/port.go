@@ -18,6 +18,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/patchbay/patchbay/vnet"
+	"github.com/patchbay/patchbay/vnet/offload"
 )
 
 // Switch is what a Port needs of a vnet.Switch.
@@ -35,6 +36,12 @@ type Options struct {
 	// received, which the stack sees without it: the port is a tagged member
 	// of that VLAN and of no other. 0 sends and takes untagged frames alone.
 	VLAN uint16
+
+	// Offload has the switch put a struct virtio_net_hdr before every frame, as
+	// a guest with offloads does: TCP goes and comes in super-frames of up
+	// to 64 KiB. It is for bulk, and shows in what Observe and Finish see:
+	// super-frames, and in Finish TCP checksums that are still to be completed.
+	Offload bool
 
 	// Observe sees every frame that the stack is about to get, without its
 	// tag. It is called from the one goroutine that reads, and must neither
@@ -62,6 +69,7 @@ type Port struct {
 	tag     uint16
 	observe func([]byte)
 	finish  func([]byte)
+	offload bool
 
 	mtu atomic.Uint32
 	mac atomic.Pointer[tcpip.LinkAddress]
@@ -77,8 +85,8 @@ type Port struct {
 
 var _ stack.LinkEndpoint = (*Port)(nil)
 
-// Join adds a port to sw as c says, without Path and Conn, and returns its
-// other end. Frames that come before the Port is given to a stack are dropped.
+// Join adds a port to sw as c says, without Path, Conn, Offload and Carrier,
+// and returns its other end. Frames that come before the Port is given to a stack are dropped.
 // Whoever called Join must call Close.
 func Join(sw Switch, c vnet.PortConfig, o Options) (*Port, error) {
 	if o.MTU == 0 {
@@ -98,11 +106,12 @@ func Join(sw Switch, c vnet.PortConfig, o Options) (*Port, error) {
 	}
 	defer theirs.Close()
 	c.Path, c.Conn = "", theirs
+	c.Offload, c.Carrier = o.Offload, false
 	if err := sw.AddPort(c); err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("joining %s: %w", c.Segment, err)
 	}
-	p := &Port{sw: sw, name: c.Name, conn: ours, tag: o.VLAN, observe: o.Observe, finish: o.Finish, reader: make(chan struct{})}
+	p := &Port{sw: sw, name: c.Name, conn: ours, tag: o.VLAN, observe: o.Observe, finish: o.Finish, offload: o.Offload, reader: make(chan struct{})}
 	p.mtu.Store(uint32(o.MTU))
 	p.SetLinkAddress(tcpip.LinkAddress(o.MAC))
 	go p.read()
@@ -142,18 +151,33 @@ func (p *Port) Send(frame []byte) error {
 	if len(frame) < header.EthernetMinimumSize {
 		return fmt.Errorf("sending a frame of %d bytes: an Ethernet header alone has %d", len(frame), header.EthernetMinimumSize)
 	}
-	if p.tag != 0 {
-		frame = append([]byte(nil), frame...)
-	}
-	return p.write(frame)
+	r := p.record(len(frame))
+	return p.write(append(r, frame...), offload.Header{})
 }
 
-// write sends a frame that it may change.
-func (p *Port) write(frame []byte) error {
-	if p.tag != 0 {
-		frame = tagged(frame, p.tag)
+// record is the beginning of a record for a frame: room for what goes before
+// it, and for a tag.
+func (p *Port) record(size int) []byte {
+	if p.offload {
+		return make([]byte, offload.Size, offload.Size+size+tagSize)
 	}
-	if _, err := p.conn.Write(frame); err != nil {
+	return make([]byte, 0, size+tagSize)
+}
+
+// write sends what record began and a frame was appended to.
+func (p *Port) write(record []byte, h offload.Header) error {
+	at := 0
+	if p.offload {
+		at = offload.Size
+	}
+	if p.tag != 0 {
+		record = record[:at+len(tagged(record[at:], p.tag))]
+		h = h.Shift(tagSize)
+	}
+	if p.offload {
+		h.Put(record)
+	}
+	if _, err := p.conn.Write(record); err != nil {
 		if p.closed.Load() {
 			return ErrClosed
 		}
@@ -170,7 +194,11 @@ func (p *Port) write(frame []byte) error {
 // read gives the stack what the switch sends, until the connection ends.
 func (p *Port) read() {
 	defer close(p.reader)
-	buf := make([]byte, vnet.MaxFrame)
+	size := vnet.MaxFrame
+	if p.offload {
+		size = offload.Size + maxSuper
+	}
+	buf := make([]byte, size)
 	for {
 		n, _, flags, _, err := p.conn.ReadMsgUnix(buf, nil)
 		switch {
@@ -187,7 +215,7 @@ func (p *Port) read() {
 		if flags&unix.MSG_TRUNC != 0 {
 			continue
 		}
-		p.deliver(buf[:n])
+		p.take(buf[:n])
 	}
 }
 

@@ -30,7 +30,7 @@ func newSwitch(t testing.TB) *vnet.Switch {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sw.Close() })
-	if err := sw.AddSegment("lan", vnet.SwitchKind); err != nil {
+	if err := sw.AddSegment(vnet.SegmentConfig{Name: "lan", Kind: vnet.SwitchKind}); err != nil {
 		t.Fatal(err)
 	}
 	return sw
@@ -78,9 +78,10 @@ func openFDs(t testing.TB) int {
 // Two stacks talk TCP through the switch, and nothing of them is left.
 func TestTwoStacks(t *testing.T) {
 	sw := newSwitch(t)
-	transfer := func(vlan uint16) {
-		pa := join(t, sw, "a", stackport.Options{VLAN: vlan})
-		pb := join(t, sw, "b", stackport.Options{VLAN: vlan})
+	transfer := func(vlan uint16, from, to bool) {
+		longest := 0
+		pa := join(t, sw, "a", stackport.Options{VLAN: vlan, Offload: to, Observe: func(f []byte) { longest = max(longest, len(f)) }})
+		pb := join(t, sw, "b", stackport.Options{VLAN: vlan, Offload: from})
 		a, b := newStack(t, pa, [4]byte{10, 0, 0, 1}), newStack(t, pb, [4]byte{10, 0, 0, 2})
 		at := tcpip.FullAddress{Addr: tcpip.AddrFrom4([4]byte{10, 0, 0, 2}), Port: 80}
 		l, err := gonet.ListenTCP(b, at, ipv4.ProtocolNumber)
@@ -121,12 +122,17 @@ func TestTwoStacks(t *testing.T) {
 		}
 		a.Destroy()
 		b.Destroy()
+		if super := from && to; super && longest < 5000 || !super && longest > 1514 {
+			t.Errorf("offloads %v at the sender, %v at the receiver: the longest frame has %d bytes", from, to, longest)
+		}
 	}
-	transfer(0)
+	transfer(0, false, false)
 	fds, goroutines := openFDs(t), runtime.NumGoroutine()
-	for range 5 {
-		transfer(0)
-		transfer(7)
+	for _, vlan := range []uint16{0, 7} {
+		for _, from := range []bool{false, true} {
+			transfer(vlan, from, false)
+			transfer(vlan, from, true)
+		}
 	}
 	if n := len(sw.Ports()); n != 0 {
 		t.Errorf("%d ports are left; want none", n)
@@ -284,25 +290,28 @@ func TestLastWords(t *testing.T) {
 // Whatever comes from a socket, what is observed belongs to the port.
 func FuzzDeliver(f *testing.F) {
 	mac := tcpip.LinkAddress(stackport.MAC("p"))
-	f.Add([]byte{}, uint16(0))
-	f.Add(append([]byte(mac), make([]byte, 8)...), uint16(0))
-	f.Add(append([]byte(mac), 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 7, 8, 0, 0x45), uint16(7))
-	f.Add(append([]byte(mac), 2, 0, 0, 0, 0, 1, 0x81, 0, 0), uint16(7))
+	f.Add([]byte{}, uint16(0), false)
+	f.Add(append([]byte(mac), make([]byte, 8)...), uint16(0), false)
+	f.Add(append([]byte(mac), 2, 0, 0, 0, 0, 1, 0x81, 0, 0, 7, 8, 0, 0x45), uint16(7), false)
+	f.Add(append([]byte(mac), 2, 0, 0, 0, 0, 1, 0x81, 0, 0), uint16(7), false)
+	super := append([]byte{1, 5, 0, 0, 2, 0, 34, 0, 6, 0}, mac...)
+	super = append(super, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 38, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1, 0, 80, 0, 80, 0, 18, 0, 0)
+	f.Add(append(super, make([]byte, 10)...), uint16(0), true)
 	var observe func([]byte)
 	p := stackport.NewLoose(f, mac, func(frame []byte) { observe(frame) })
 	s := newStack(f, p, [4]byte{10, 0, 0, 1})
 	defer s.Destroy()
-	f.Fuzz(func(t *testing.T, record []byte, vlan uint16) {
-		if len(record) > vnet.MaxFrame {
+	f.Fuzz(func(t *testing.T, record []byte, vlan uint16, offload bool) {
+		if len(record) > 1<<16 {
 			return
 		}
 		vlan &= 0x0fff
 		was := bytes.Clone(record)
 		observe = func(frame []byte) {
-			if len(frame) < 14 || len(frame) > 1514 || frame[0]&1 == 0 && string(frame[:6]) != string(mac) {
+			if len(frame) < 14 || len(frame) > 1514 && !offload || frame[0]&1 == 0 && string(frame[:6]) != string(mac) {
 				t.Errorf("%x was observed", frame)
 			}
-			if vlan == 0 {
+			if vlan == 0 || offload {
 				return
 			}
 			// Priority and drop eligibility, the tag's upper bits, may be any.
@@ -310,6 +319,6 @@ func FuzzDeliver(f *testing.F) {
 				t.Errorf("%x was observed of %x in VLAN %d", frame, was, vlan)
 			}
 		}
-		p.Deliver(record, vlan)
+		p.Take(record, vlan, offload)
 	})
 }

@@ -150,7 +150,7 @@ func New(sw stackport.Switch, o Options) (_ *Router, err error) {
 	}
 	r.leases = newLeases(o.Prefix)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.port, err = stackport.Join(sw, vnet.PortConfig{Name: o.Port, Segment: o.Segment}, stackport.Options{MAC: o.MAC, MTU: o.MTU})
+	r.port, err = stackport.Join(sw, vnet.PortConfig{Name: o.Port, Segment: o.Segment}, stackport.Options{MAC: o.MAC, MTU: o.MTU, Offload: true})
 	if err != nil {
 		r.cancel()
 		return nil, fmt.Errorf("making an uplink: %w", err)

@@ -9,10 +9,13 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 
 	main "github.com/patchbay/patchbay/cmd/patchbay"
 	"github.com/patchbay/patchbay/labs"
@@ -26,7 +29,8 @@ import (
 // TestPublishedPage opens what a real guest serves in the way a browser does:
 // through Patchbay's login, over the page's own origin, into the guest.
 func TestPublishedPage(t *testing.T) {
-	patchbay, cache := programs(t)
+	_, noChromium := exec.LookPath(chromium)
+	patchbay, cache := programs(t, noChromium)
 	ctx := t.Context()
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {
@@ -47,7 +51,7 @@ func TestPublishedPage(t *testing.T) {
 	defer site.Close()
 	defer server.Close()
 	user := func(login string) *http.Client {
-		hash, err := labs.NewPasswords(1).Hash(ctx, "correct horse")
+		hash, err := labs.NewPasswords(1).Hash(ctx, e2ePassword)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +68,7 @@ func TestPublishedPage(t *testing.T) {
 		}}
 		t.Cleanup(tr.CloseIdleConnections)
 		c := &http.Client{Jar: jar, Transport: tr}
-		get(t, c, "POST", server.URL+"/login", url.Values{"login": {login}, "password": {"correct horse"}})
+		get(t, c, "POST", server.URL+"/login", url.Values{"login": {login}, "password": {e2ePassword}})
 		return c
 	}
 	ada, bob := user("ada"), user("bob")
@@ -115,10 +119,68 @@ func TestPublishedPage(t *testing.T) {
 	if status, body := get(t, ada, "GET", page, nil); status != http.StatusOK || !strings.Contains(body, "hello.txt") {
 		t.Errorf("the folder's page: %d\n%s", status, body)
 	}
+	_, err = racks.Exec(ctx, r.ID, "web", rack.ExecRequest{Stdin: []byte(hostilePage(server.URL, r.ID)),
+		Args: []string{"sh", "-c", "cat > /root/hostile.html"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	meetHostilePage(t, server.URL, strings.Replace(opening, "hello.txt", "hostile.html", 1))
+
 	get(t, ada, "POST", server.URL+"/logout", nil)
 	if status, _ := get(t, ada, "GET", page, nil); status != http.StatusUnauthorized {
 		t.Errorf("after logging out: %d", status)
 	}
+}
+
+// hostilePage is what a student may put where a teacher will look: it tries to
+// be Patchbay.
+func hostilePage(patchbay, rackID string) string {
+	return strings.NewReplacer("PATCHBAY", patchbay, "STREAM", strings.Replace(patchbay, "http", "ws", 1)+"/api/v1/racks/"+rackID+"/stream?session=0123456789abcdef").
+		Replace(`<!doctype html><title>hostile</title><script>
+document.cookie = "patchbay=stolen; domain=localhost; path=/";
+document.cookie = "patchbay-visit=stolen; path=/";
+const found = window.found = { cookie: document.cookie, opener: window.opener !== null };
+const tries = [
+  fetch("PATCHBAY/api/v1/me", { credentials: "include" }).then(r => r.text()).then(text => { found.read = text }, () => { found.read = "kept out" }),
+  fetch("PATCHBAY/account/sessions/end", { method: "POST", mode: "no-cors", credentials: "include" }),
+  new Promise(done => {
+    const ws = new WebSocket("STREAM");
+    ws.onopen = () => { found.stream = "open"; done() };
+    ws.onerror = () => { found.stream = "kept out"; done() };
+  }),
+];
+const frame = document.createElement("iframe");
+frame.src = "PATCHBAY/account";
+tries.push(new Promise(done => { frame.onload = done }));
+document.documentElement.append(frame);
+Promise.allSettled(tries).then(() => {
+  try { found.frame = frame.contentDocument ? "readable" : "kept out" } catch { found.frame = "kept out" }
+  found.done = true;
+});
+</script>`)
+}
+
+// meetHostilePage opens it in a real browser that is logged in to Patchbay.
+func meetHostilePage(t *testing.T, patchbay, opening string) {
+	t.Helper()
+	p := (&site{t: t, url: patchbay}).browse()
+	p.logIn("ada")
+	p.do(chromedp.Navigate(opening))
+	p.wait("the guest's page", `window.found && found.done`)
+	if at := eval[string](p, `location.href`); !strings.HasPrefix(at, "http://80-web-") || !strings.HasSuffix(at, "/hostile.html") {
+		t.Errorf("the page is at %s", at)
+	}
+	for what, want := range map[string]string{"read": "kept out", "stream": "kept out", "frame": "kept out"} {
+		if got := eval[string](p, "String(found."+what+")"); got != want {
+			t.Errorf("%s: the page got %q", what, got)
+		}
+	}
+	if cookie := eval[string](p, `found.cookie`); strings.Contains(cookie, "patchbay") && cookie != "patchbay-visit=stolen" || eval[bool](p, `found.opener`) {
+		t.Errorf("the page sees the cookies %q, or who opened it", cookie)
+	}
+	// All that it tried has changed nothing: the person is still logged in.
+	p.do(chromedp.Navigate(patchbay+"/account"), chromedp.WaitVisible(chromedp.CSS(`form[action="/logout"]`)))
+	p.forgive(`Failed to load resource|blocked by CORS|WebSocket connection|frame|Refused to display|ERR_BLOCKED|Refused to apply style`) // Chromium's words for being kept out, and for a bundle that is not built
 }
 
 // get makes a request and follows where it leads.

@@ -82,6 +82,15 @@ func (c *Client) Get(ctx context.Context, node, path string) (io.ReadCloser, err
 	return resp.Body, nil
 }
 
+// Probe has a machine of the rack's own look at a segment, see ProbeRequest.
+func (c *Client) Probe(ctx context.Context, p *ProbeRequest) (*ProbeResult, error) {
+	var res ProbeResult
+	if err := c.call(ctx, http.MethodPost, "/v1/probe", p, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
 // Capture gives what the query chooses as a pcapng file; the caller closes it.
 // With q.Follow it goes on until ctx ends or the rack does.
 func (c *Client) Capture(ctx context.Context, q *CaptureQuery) (io.ReadCloser, error) {

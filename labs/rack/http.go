@@ -35,6 +35,7 @@ func (r *Rack) routes() http.Handler {
 	m.Put("/v1/nodes/{node}/file", handler(r.handlePut))
 	m.Get("/v1/nodes/{node}/file", handler(r.handleGet))
 	m.Get("/v1/nodes/{node}/tcp", handler(r.handleTCP))
+	m.Post("/v1/probe", handler(r.handleProbe))
 	m.Get("/v1/capture", handler(r.handleCapture))
 	m.Get("/v1/frames", handler(r.handleFrames))
 	m.Get("/v1/stream", handler(r.handleStream))

@@ -45,6 +45,7 @@ type Rack struct {
 	ring    *record.Ring
 	wires   wires
 	uplinks map[string]*way // by segment; set before the rack serves
+	probing chan struct{}   // full when too many probe
 	reading chan struct{}   // full when too many read the recording
 	start   StartFunc
 	adapt   func(*uplink.Options) // Options.Uplink
@@ -106,6 +107,7 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 		byName:  map[string]*node{},
 		conns:   map[*conn]struct{}{},
 		reading: make(chan struct{}, maxReading),
+		probing: make(chan struct{}, maxProbes),
 		status:  Starting,
 		version: 1,
 	}

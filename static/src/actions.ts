@@ -18,7 +18,13 @@ export interface Actor {
 
 export function nodeItems(n: NodeState, by: Actor): (MenuItem | "line")[] {
   const open: MenuItem = { label: "Open terminal", id: "open", action: () => by.open(n.name) };
-  if (by.readonly) return [open];
+  const pages = (n.publish ?? []).map((port): MenuItem => ({
+    label: `Open its port ${port} ↗`,
+    id: `publish-${port}`,
+    disabled: by.rack() === "" || n.status !== "running",
+    action: () => window.open(`${by.rack().replace("/api/v1", "")}/published/${encodeURIComponent(n.name)}/${port}`, "_blank", "noopener"),
+  }));
+  if (by.readonly) return [open, ...pages];
   const off = n.status === "off" || n.status === "failed";
   const op = (what: "start" | "stop" | "restart", label: string, disabled: boolean): MenuItem => ({
     label,
@@ -28,6 +34,7 @@ export function nodeItems(n: NodeState, by: Actor): (MenuItem | "line")[] {
   });
   return [
     open,
+    ...pages,
     "line",
     op("start", "Start", !off),
     op("stop", "Stop", off || n.status === "stopping"),
@@ -132,7 +139,7 @@ export function portWords(n: NodeState, i: InterfaceState, p: PortState | undefi
   if (i.plugged && i.carrier === false) words.push("the other end's cable is out");
   const vlan = vlanWords(i);
   if (vlan) words.push(vlan);
-  words.push(...cableWords(p).map((w) => w.replace("⇄", "both ways").replace("→", "sending").replace("←", "getting")));
+  words.push(...cableWords(p).map((w) => w.replace(/^⇄/, "both ways").replace(/^out/, "sending").replace(/^in/, "getting")));
   if (i.addresses?.length) words.push(`lab's address ${i.addresses.join(", ")}`);
   words.push(i.mac);
   if (p) words.push(`sent ${count(p.tx_frames)}, received ${count(p.rx_frames)}${counts(p)}`);

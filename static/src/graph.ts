@@ -88,9 +88,9 @@ export function graph(s: State): Graph {
 /** What a link does in both directions, said once and in its middle; its ends then say nothing. */
 function alike(a: End, b: End): string {
   const [sent, back] = [a.wire[0], b.wire[0]];
-  if (a.wire.length !== 1 || b.wire.length !== 1 || sent !== back || !sent?.startsWith("→ ")) return "";
+  if (a.wire.length !== 1 || b.wire.length !== 1 || sent !== back || !sent?.startsWith("out ")) return "";
   a.wire = b.wire = [];
-  return `⇄ ${sent.slice(2)}`;
+  return `⇄ ${sent.slice(4)}`;
 }
 
 const TICKS = 300;

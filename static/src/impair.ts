@@ -120,9 +120,12 @@ export function impairDialog(what: Impairable, act: (op: Op) => Promise<void>): 
     ),
   );
   const before = document.activeElement;
+  const mark = ["data-port", "data-segment", "data-list"].find((n) => before?.hasAttribute(n));
   d.addEventListener("close", () => {
     d.remove();
-    if (before instanceof HTMLElement || before instanceof SVGElement) before.focus({ preventScroll: true });
+    // The drawing has been made anew meanwhile: what had the focus is another element now.
+    const again = before?.isConnected || !mark ? before : document.querySelector(`[${mark}="${CSS.escape(before!.getAttribute(mark)!)}"]`);
+    if (again instanceof HTMLElement || again instanceof SVGElement) again.focus({ preventScroll: true });
   });
   fill();
   document.body.append(d);

@@ -20,7 +20,7 @@ export function cableWords(p: PortState | undefined): string[] {
   const out = p?.out ? impairWords(p.out) : "";
   const into = p?.in ? impairWords(p.in) : "";
   if (out === into) return out ? [`⇄ ${out}`] : [];
-  return [out && `→ ${out}`, into && `← ${into}`].filter((w) => w !== "");
+  return [out && `out ${out}`, into && `in ${into}`].filter((w) => w !== "");
 }
 
 /** An interface's part in VLANs, or nothing. */

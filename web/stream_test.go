@@ -236,7 +236,11 @@ func TestStreamsAreLimited(t *testing.T) {
 	id := s.startLab()
 	ada := s.script("ada")
 	for range web.MaxSockets {
-		ada.mustOpen(id)
+		page, rack, _ := ada.mustOpen(id)
+		s.must(rack.WriteMessage(websocket.TextMessage, []byte("counted")))
+		if _, _, err := page.ReadMessage(); err != nil { // what comes through has been counted in
+			t.Fatal(err)
+		}
 	}
 	page, _, _ := ada.mustOpen(id)
 	if code, text := closeCode(t, page); code != websocket.CloseTryAgainLater || !strings.Contains(text, "too many") {

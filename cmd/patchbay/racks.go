@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"io"
+	"net"
 	"syscall"
 
 	"github.com/gorilla/websocket"

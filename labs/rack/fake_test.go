@@ -297,11 +297,16 @@ func serve(t *testing.T, topo labs.Topology, w *world) *bench {
 
 func serveAt(t *testing.T, dir string, start rack.StartFunc) *bench {
 	t.Helper()
+	return serveWith(t, rack.Options{Dir: dir, Start: start})
+}
+
+func serveWith(t *testing.T, o rack.Options) *bench {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &bench{dir: dir, ended: make(chan error, 1), cancel: cancel}
+	b := &bench{dir: o.Dir, ended: make(chan error, 1), cancel: cancel}
 	ready := make(chan struct{})
 	go func() {
-		b.ended <- rack.Serve(ctx, rack.Options{Dir: dir, Start: start}, func() { close(ready) })
+		b.ended <- rack.Serve(ctx, o, func() { close(ready) })
 	}()
 	select {
 	case <-ready:
@@ -309,7 +314,7 @@ func serveAt(t *testing.T, dir string, start rack.StartFunc) *bench {
 		t.Fatalf("the rack ended at once: %v", err)
 	}
 	var err error
-	if b.client, err = rack.Dial(ctx, dir); err != nil {
+	if b.client, err = rack.Dial(ctx, o.Dir); err != nil {
 		t.Fatal(err)
 	}
 	return b

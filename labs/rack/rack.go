@@ -14,6 +14,7 @@ import (
 
 	"github.com/patchbay/patchbay/vnet"
 	"github.com/patchbay/patchbay/vnet/record"
+	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
 var errEnding = errors.New("the rack is being stopped")
@@ -29,6 +30,10 @@ type Options struct {
 	Dir   string // the rack's folder, with rack.json in it
 	Log   *slog.Logger
 	Start StartFunc // nil means real guests
+
+	// Uplink may change what an uplink's router is made with, so that a test's
+	// guests find an outside of the test's own. nil changes nothing.
+	Uplink func(*uplink.Options)
 }
 
 // Rack is one running topology. Safe for concurrent use.
@@ -43,6 +48,7 @@ type Rack struct {
 	probing chan struct{}   // full when too many probe
 	reading chan struct{}   // full when too many read the recording
 	start   StartFunc
+	adapt   func(*uplink.Options) // Options.Uplink
 	started time.Time
 	nodes   []*node
 	byName  map[string]*node
@@ -96,6 +102,7 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 		dir:     o.Dir,
 		log:     o.Log,
 		start:   o.Start,
+		adapt:   o.Uplink,
 		started: time.Now(),
 		byName:  map[string]*node{},
 		conns:   map[*conn]struct{}{},

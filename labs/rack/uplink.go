@@ -61,9 +61,13 @@ func (r *Rack) openUplink(g *labs.Segment) (*way, error) {
 	for _, rule := range rules {
 		w.allow = append(w.allow, rule.String())
 	}
-	w.router, err = uplink.New(r.sw, uplink.Options{
+	o := uplink.Options{
 		Segment: g.Name, MTU: g.MTU, Allow: rules, Near: near, Log: r.log.With("segment", g.Name),
-	})
+	}
+	if r.adapt != nil {
+		r.adapt(&o)
+	}
+	w.router, err = uplink.New(r.sw, o)
 	return w, err
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
-func routerMAC() tcpip.LinkAddress { return tcpip.LinkAddress(stackport.MAC("net/uplink")) }
+func routerMAC() tcpip.LinkAddress { return tcpip.LinkAddress(stackport.MAC("net:uplink")) }
 
 func sum(b []byte) uint16 { return checksum.Checksum(b, 0) }
 

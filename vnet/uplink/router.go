@@ -31,7 +31,7 @@ var DefaultPrefix = netip.MustParsePrefix("100.64.0.0/24")
 // Options of a Router.
 type Options struct {
 	Segment string           // of the switch
-	Port    string           // the port's name; empty means the segment's name with "/uplink" behind it
+	Port    string           // the port's name; empty means the segment's name with ":uplink" behind it, which no interface of a node is called
 	MAC     net.HardwareAddr // nil means one drawn from the port's name
 	MTU     int              // bytes; 0 means 1500
 
@@ -117,7 +117,7 @@ func New(sw stackport.Switch, o Options) (_ *Router, err error) {
 		return nil, fmt.Errorf("making an uplink on %s: %s is no network for it; write one from /16 to /29, such as %s", o.Segment, p, DefaultPrefix)
 	}
 	if o.Port == "" {
-		o.Port = o.Segment + "/uplink"
+		o.Port = o.Segment + ":uplink"
 	}
 	if o.MAC == nil {
 		o.MAC = stackport.MAC(o.Port)
@@ -150,7 +150,7 @@ func New(sw stackport.Switch, o Options) (_ *Router, err error) {
 	}
 	r.leases = newLeases(o.Prefix)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.port, err = stackport.Join(sw, vnet.PortConfig{Name: o.Port, Segment: o.Segment}, stackport.Options{MAC: o.MAC, MTU: o.MTU})
+	r.port, err = stackport.Join(sw, vnet.PortConfig{Name: o.Port, Segment: o.Segment}, stackport.Options{MAC: o.MAC, MTU: o.MTU, Offload: true})
 	if err != nil {
 		r.cancel()
 		return nil, fmt.Errorf("making an uplink: %w", err)

@@ -17,6 +17,7 @@ import (
 type benchCmd struct {
 	Boot   benchBootCmd   `cmd:"" help:"Time from exec to guestd's answer and to a shell's prompt, one guest and four."`
 	Memory benchMemoryCmd `cmd:"" help:"Host memory of an idle guest with a shell open."`
+	Wire   benchWireCmd   `cmd:"" help:"Throughput and latency between guests, and what there is to compare them with."`
 }
 
 // figure is one measured quantity: the samples of all runs.

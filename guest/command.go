@@ -43,9 +43,18 @@ const maxLines = 16
 // command line stays below the kernel's 4096 bytes.
 const maxNICs = 32
 
-// defaultDepth is how many frames an interface takes in one go. 64 frames of
+// plainDepth is how many frames an interface takes in one go. 64 frames of
 // 1.5 kB cost the guest 200 kB for both rings.
-const defaultDepth = 64
+const plainDepth = 64
+
+// offloadDepth is plainDepth for an interface whose receive buffers hold 64 KiB.
+const offloadDepth = 16
+
+// The MTU that every interface can be set to, and the largest of all.
+const (
+	usualMTU = 1500
+	maxMTU   = 9000
+)
 
 // maxSocketPath is the longest name the kernel's sockaddr_un holds.
 const maxSocketPath = 107
@@ -106,18 +115,11 @@ func commandLine(c *Config, v view) ([]string, error) {
 		w.file("ubd2r=", v.modules)
 	}
 	for i, nic := range c.NICs {
-		mac, err := checkMAC(nic.MAC)
+		options, err := nicOptions(nic, c.Kernel.Offload)
 		if err != nil {
 			return nil, fmt.Errorf("interface %d: %w", i, err)
 		}
-		depth := nic.Depth
-		if depth == 0 {
-			depth = defaultDepth
-		}
-		if depth < 1 || depth > 1024 {
-			return nil, fmt.Errorf("interface %d: a depth of %d frames is not within 1 to 1024", i, depth)
-		}
-		w.socket(fmt.Sprintf("vec%d:transport=bess,mac=%s,depth=%d,dst=", i, mac, depth), v.nets[i])
+		w.socket(fmt.Sprintf("vec%d:%s,dst=", i, options), v.nets[i])
 	}
 	if c.Kernel.Seccomp {
 		w.add("seccomp=%s", map[bool]string{true: "on", false: "off"}[c.Seccomp])
@@ -129,6 +131,36 @@ func commandLine(c *Config, v view) ([]string, error) {
 		w.add("%s", a)
 	}
 	return w.done()
+}
+
+// nicOptions are the driver's options for an interface, all but its socket.
+func nicOptions(nic NIC, offload bool) (string, error) {
+	mac, err := checkMAC(nic.MAC)
+	if err != nil {
+		return "", err
+	}
+	depth := nic.Depth
+	switch {
+	case depth == 0 && offload:
+		depth = offloadDepth
+	case depth == 0:
+		depth = plainDepth
+	case depth < 1 || depth > 1024:
+		return "", fmt.Errorf("a depth of %d frames is not within 1 to 1024", depth)
+	}
+	if nic.MTU < 0 || nic.MTU > maxMTU {
+		return "", fmt.Errorf("an MTU of %d bytes is not within 0 to %d", nic.MTU, maxMTU)
+	}
+	s := fmt.Sprintf("transport=bess,mac=%s,depth=%d", mac, depth)
+	if offload {
+		s += ",vnet=1"
+	}
+	// Without offload the driver's receive buffers are made for this MTU, and
+	// it cannot be set above it later. A smaller one is guestd's to set.
+	if nic.MTU > usualMTU {
+		s += fmt.Sprintf(",mtu=%d", nic.MTU)
+	}
+	return s, nil
 }
 
 // words collects a command line and its mistakes.

@@ -41,6 +41,31 @@ func TestCommandLine(t *testing.T) {
 				"vec1:transport=bess,mac=02:00:00:00:00:0a,depth=64,dst=/net/1 seccomp=on lpj=5000000",
 		},
 		{
+			name: "a kernel with offload, and a large MTU",
+			change: func(c *guest.Config) {
+				c.Kernel.Offload, c.Kernel.Args = true, nil
+				c.NICs = nics("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
+				c.NICs[1].MTU, c.NICs[1].Depth, c.NICs[2].MTU = 9000, 8, 1400
+			},
+			nets: []string{"/net/0", "/net/1", "/net/2"},
+			want: "/linux mem=65536K initrd=/initrd root=none quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
+				"con=null ssl=null con0=fd:3 con1=fd:4 ssl0=fd:5 ubd0r=/image " +
+				"vec0:transport=bess,mac=02:00:00:00:00:01,depth=16,vnet=1,dst=/net/0 " +
+				"vec1:transport=bess,mac=02:00:00:00:00:02,depth=8,vnet=1,mtu=9000,dst=/net/1 " +
+				"vec2:transport=bess,mac=02:00:00:00:00:03,depth=16,vnet=1,dst=/net/2 seccomp=off",
+		},
+		{
+			name: "a large MTU without offload",
+			change: func(c *guest.Config) {
+				c.Kernel.Args, c.NICs = nil, nics("02:00:00:00:00:01")
+				c.NICs[0].MTU = 9000
+			},
+			nets: []string{"/net/0"},
+			want: "/linux mem=65536K initrd=/initrd root=none quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
+				"con=null ssl=null con0=fd:3 con1=fd:4 ssl0=fd:5 ubd0r=/image " +
+				"vec0:transport=bess,mac=02:00:00:00:00:01,depth=64,mtu=9000,dst=/net/0 seccomp=off",
+		},
+		{
 			name:   "a kernel that does not know seccomp= is not told of it",
 			change: func(c *guest.Config) { c.Kernel.Seccomp = false; c.Kernel.Args = nil },
 			want: "/linux mem=65536K initrd=/initrd root=none quiet noreboot uml_dir=/run umid=uml mconsole=notify:/run/notify " +
@@ -107,6 +132,12 @@ func TestCommandLineRefuses(t *testing.T) {
 		{"a depth beyond all reason", func(c *guest.Config, _ *string, n *[]string, _ *[]int) {
 			c.NICs, *n = []guest.NIC{{MAC: "02:00:00:00:00:01", Depth: 5000}}, one
 		}, "depth of 5000"},
+		{"an MTU beyond the largest", func(c *guest.Config, _ *string, n *[]string, _ *[]int) {
+			c.NICs, *n = []guest.NIC{{MAC: "02:00:00:00:00:01", MTU: 9001}}, one
+		}, "MTU of 9001"},
+		{"a negative MTU", func(c *guest.Config, _ *string, n *[]string, _ *[]int) {
+			c.NICs, *n = []guest.NIC{{MAC: "02:00:00:00:00:01", MTU: -1}}, one
+		}, "MTU of -1"},
 		{"33 interfaces", func(c *guest.Config, _ *string, n *[]string, _ *[]int) {
 			c.NICs, *n = nics(slices.Repeat([]string{"02:00:00:00:00:01"}, 33)...), slices.Repeat(one, 33)
 		}, "33 interfaces"},
@@ -140,9 +171,10 @@ func TestCommandLineRefuses(t *testing.T) {
 // The most that a guest can have fits into the kernel's command line.
 func TestCommandLineLargest(t *testing.T) {
 	c := basicConfig()
+	c.Kernel.Offload = true
 	var nets []string
 	for i := range 32 {
-		c.NICs = append(c.NICs, guest.NIC{MAC: fmt.Sprintf("02:00:00:00:00:%02x", i), Depth: 1024})
+		c.NICs = append(c.NICs, guest.NIC{MAC: fmt.Sprintf("02:00:00:00:00:%02x", i), Depth: 1024, MTU: 9000})
 		nets = append(nets, fmt.Sprintf("/net/%d", i))
 	}
 	lines := []int{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}

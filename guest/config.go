@@ -37,6 +37,8 @@ type Kernel struct {
 	Libs    []string // host paths of the loader and libraries it needs; none for a static one
 	Modules Disk     // an image with /lib/modules/VERSION's content; no Path for a kernel without modules
 	Seccomp bool     // whether it knows seccomp=
+	Offload bool     // whether its interfaces can be told to begin each datagram with a virtio_net_hdr, and are
+	Carrier bool     // whether its interfaces heed a datagram of one byte: 0 for no carrier, 1 for one
 	Args    []string // further words for its command line, such as lpj=
 }
 
@@ -46,9 +48,13 @@ type Disk struct {
 	Type string // squashfs, erofs, ext4
 }
 
-// NIC is one network interface.
+// NIC is one network interface. Each datagram on its socket is one Ethernet
+// frame. With a kernel that has Offload a struct virtio_net_hdr of 10 bytes
+// comes before the frame, both ways, little endian, and what is behind a TCP
+// header may be up to 64 KiB for the other side to cut.
 type NIC struct {
 	MAC    string // 02:…
 	Socket string // host path of a listening SOCK_SEQPACKET unix socket
+	MTU    int    // the largest that the interface will be set to, bytes; 0 means 1500, at most 9000
 	Depth  int    // frames per batch and ring; 0 means the default
 }

@@ -102,7 +102,10 @@ func run(env []string, name string, args ...string) error {
 }
 
 func guestKernel(k kernel.Kernel) guest.Kernel {
-	g := guest.Kernel{Name: k.Name, Path: k.Path, Libs: k.Libs, Seccomp: k.Seccomp, Args: k.Args}
+	g := guest.Kernel{
+		Name: k.Name, Path: k.Path, Libs: k.Libs, Args: k.Args,
+		Seccomp: k.Seccomp, Offload: k.Offload, Carrier: k.Carrier,
+	}
 	if k.Modules != "" {
 		g.Modules = guest.Disk{Path: k.Modules, Type: "squashfs"}
 	}

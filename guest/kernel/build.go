@@ -156,6 +156,8 @@ func buildOwn(ctx context.Context, o Options, stage *build.Stage, progress build
 		Path:    "linux",
 		Static:  true,
 		Seccomp: true,
+		Offload: true,
+		Carrier: true,
 		Args:    bootArgs(),
 		Built:   time.Now().UTC().Truncate(time.Second),
 	}

@@ -34,6 +34,8 @@ type Kernel struct {
 	Modules string    `json:"modules,omitempty"` // squashfs image of /lib/modules
 	Load    []string  `json:"load,omitempty"`    // modules to be loaded, in order, before an image can be mounted
 	Seccomp bool      `json:"seccomp"`           // knows seccomp=on
+	Offload bool      `json:"offload"`           // knows vnet=1: its interfaces exchange a virtio_net_hdr with each frame
+	Carrier bool      `json:"carrier"`           // its interfaces take a datagram of one byte for the state of their carrier
 	Args    []string  `json:"args,omitempty"`    // further words for its command line
 	Built   time.Time `json:"built"`
 	Dir     string    `json:"-"`

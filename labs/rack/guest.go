@@ -62,7 +62,11 @@ func StartGuest(ctx context.Context, p *Plan) (Machine, error) {
 // is new.
 func GuestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
 	n, cache := p.Node, p.Rack.Cache
-	k, err := kernel.Find(cache, n.Kernel)
+	name := n.Kernel
+	if p.Kernel != "" {
+		name = p.Kernel
+	}
+	k, err := kernel.Find(cache, name)
 	if err != nil {
 		return nil, false, err
 	}
@@ -96,7 +100,8 @@ func GuestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
 		Name: n.Name,
 		Dir:  run,
 		Kernel: guest.Kernel{
-			Name: k.Name, Path: k.Path, Libs: k.Libs, Seccomp: k.Seccomp, Args: k.Args,
+			Name: k.Name, Path: k.Path, Libs: k.Libs, Args: k.Args,
+			Seccomp: k.Seccomp, Offload: k.Offload && p.Offload, Carrier: k.Carrier && p.Carrier,
 		},
 		Initrd:  initrd,
 		Image:   guest.Disk{Path: img.Path, Type: img.Type},
@@ -112,7 +117,7 @@ func GuestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
 		c.Kernel.Modules = guest.Disk{Path: k.Modules, Type: "squashfs"}
 	}
 	for _, nic := range p.NICs {
-		c.NICs = append(c.NICs, guest.NIC{MAC: nic.MAC, Socket: nic.Socket})
+		c.NICs = append(c.NICs, guest.NIC{MAC: nic.MAC, Socket: nic.Socket, MTU: nic.MTU})
 	}
 	return c, fresh, nil
 }

@@ -18,12 +18,20 @@ type Plan struct {
 	Lines int    // how many consoles
 	NICs  []PlanNIC
 	Log   *slog.Logger
+
+	// Kernel is the one that the switch's ports were made for, by its whole
+	// name, and Offload and Carrier what they were told of it: a port and
+	// its guest must agree, whatever kernel is built in between. An empty
+	// Kernel is the node's own, without either.
+	Kernel           string
+	Offload, Carrier bool
 }
 
 // PlanNIC is one interface of a node: its address and the switch's socket.
 type PlanNIC struct {
 	MAC    string
 	Socket string
+	MTU    int // bytes, 0 means 1500
 }
 
 // StartFunc starts a node's machine and returns as soon as its kernel runs. It

@@ -19,6 +19,7 @@ import (
 // pairPlan says which two guests to boot and what wires them.
 type pairPlan struct {
 	kernel  string
+	offload bool
 	sockets [2]string // where vec0 of each connects to; empty for other wires
 
 	// change has the last word on guest i; nil changes nothing.
@@ -71,7 +72,7 @@ func (m *wireMeter) bootPair(ctx context.Context, dir string, plan pairPlan) (_ 
 
 func (m *wireMeter) startGuest(ctx context.Context, dir string, i int, plan *pairPlan) (*guest.Guest, error) {
 	n := &labs.Node{Name: fmt.Sprintf("pc%d", i+1), Kernel: plan.kernel, Image: m.opts.Image, Mode: "ptrace"}
-	rp := &rack.Plan{Rack: m.spec, Node: n, Dir: filepath.Join(dir, n.Name), CPU: i % runtime.NumCPU(), Lines: consoleLines}
+	rp := &rack.Plan{Rack: m.spec, Node: n, Dir: filepath.Join(dir, n.Name), CPU: i % runtime.NumCPU(), Lines: consoleLines, Offload: plan.offload}
 	if err := os.Mkdir(rp.Dir, 0o711); err != nil {
 		return nil, err
 	}

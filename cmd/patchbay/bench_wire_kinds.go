@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/patchbay/patchbay/guest"
 	"github.com/patchbay/patchbay/guest/kernel"
@@ -12,8 +15,9 @@ import (
 
 // wireMeter holds the figures of one benchmark of the wire.
 type wireMeter struct {
-	opts *benchWireCmd
-	spec *rack.Spec
+	opts    *benchWireCmd
+	spec    *rack.Spec
+	offload bool // the kernel has it
 
 	tcp, ping, loopback    *figure
 	direct, directPing     *figure
@@ -61,7 +65,7 @@ func (m *wireMeter) kinds() []*wireKind {
 	return []*wireKind{
 		{"switch", nothing, m.onSwitch, []*figure{m.tcp, m.loopback, m.ping}},
 		{"direct", nothing, m.onPair, []*figure{m.direct, m.directPing}},
-		{"plain", nothing, m.onPlainSwitch, []*figure{m.plain}},
+		{"plain", m.lacksOffload, m.onPlainSwitch, []*figure{m.plain}},
 		{"vde", stock("vde_switch"), m.onVDE, []*figure{m.vde}},
 		{"uml-switch", stock("uml_switch"), m.onUMLSwitch, []*figure{m.umlSwitch}},
 		{"bridge", lacksBridge, m.onBridge, []*figure{m.bridge}},
@@ -93,8 +97,16 @@ func (m *wireMeter) goals() []*goal {
 	}
 }
 
+// lacksOffload says so when there are no offloads to be without.
+func (m *wireMeter) lacksOffload() string {
+	if !m.offload {
+		return "the kernel has no offloads that could be off"
+	}
+	return ""
+}
+
 func (m *wireMeter) onSwitch(ctx context.Context, dir string) error {
-	return m.throughSwitch(ctx, dir, true, func(s *benchSwitch, p *guestPair) error {
+	return m.throughSwitch(ctx, dir, m.offload, func(s *benchSwitch, p *guestPair) error {
 		if err := m.transferInto(ctx, m.tcp, p.transfer(m.opts.Seconds, s.carried)); err != nil {
 			return err
 		}
@@ -119,7 +131,7 @@ func (m *wireMeter) throughSwitch(ctx context.Context, dir string, offload bool,
 		return err
 	}
 	defer s.Close()
-	p, err := m.bootPair(ctx, dir, pairPlan{kernel: m.opts.Kernel, sockets: s.sockets})
+	p, err := m.bootPair(ctx, dir, pairPlan{kernel: m.opts.Kernel, offload: offload, sockets: s.sockets})
 	if err != nil {
 		return err
 	}
@@ -127,8 +139,30 @@ func (m *wireMeter) throughSwitch(ctx context.Context, dir string, offload bool,
 	return f(s, p)
 }
 
+// onPair measures two guests with nothing between them: what the switch would
+// give if it cost nothing.
 func (m *wireMeter) onPair(ctx context.Context, dir string) error {
-	panic("not yet")
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("making a socket pair: %w", err)
+	}
+	var ends [2]*os.File
+	for i, fd := range fds {
+		ends[i] = os.NewFile(uintptr(fd), "pair")
+		defer ends[i].Close()
+	}
+	p, err := m.bootPair(ctx, dir, pairPlan{kernel: m.opts.Kernel, offload: m.offload, change: func(i int, c *guest.Config) error {
+		c.NICs = []guest.NIC{{MAC: pairMAC(i), Pair: ends[i]}}
+		return nil
+	}})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := m.transferInto(ctx, m.direct, p.transfer(m.opts.Seconds, nil)); err != nil {
+		return err
+	}
+	return m.pingInto(ctx, m.directPing, p)
 }
 
 func (m *wireMeter) onVDE(ctx context.Context, dir string) error {

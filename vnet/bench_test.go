@@ -90,7 +90,7 @@ func benchmarkWire(b *testing.B, kind vnet.Kind, ports int, dst func(i, n int) b
 		b.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.AddSegment("lan", kind); err != nil {
+	if err := s.AddSegment(vnet.SegmentConfig{Name: "lan", Kind: kind, Storm: -1}); err != nil {
 		b.Fatal(err)
 	}
 	fds := make([]int, ports)

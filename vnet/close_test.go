@@ -106,7 +106,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 			t.Errorf("left behind: %v", left)
 		}
 		for what, err := range map[string]error{
-			"AddSegment":    s.AddSegment("x", vnet.Hub),
+			"AddSegment":    s.AddSegment(vnet.SegmentConfig{Name: "x", Kind: vnet.Hub}),
 			"RemoveSegment": s.RemoveSegment("empty"),
 			"AddPort":       s.AddPort(vnet.PortConfig{Name: "x", Path: dir + "/x"}),
 			"RemovePort":    s.RemovePort("a"),
@@ -137,7 +137,7 @@ func TestCloseInTheMidst(t *testing.T) {
 			t.Fatal(err)
 		}
 		dir := t.TempDir()
-		s.AddSegment("lan", vnet.Hub)
+		s.AddSegment(vnet.SegmentConfig{Name: "lan", Kind: vnet.Hub})
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {

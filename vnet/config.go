@@ -42,6 +42,24 @@ const (
 	Link       Kind = "link"   // point to point: at most two ports
 )
 
+// SegmentConfig describes a segment.
+type SegmentConfig struct {
+	Name string // unique in the Switch
+	Kind Kind
+
+	// MTU is how many bytes a frame may carry after its Ethernet header and its
+	// VLAN tags, of which two are let pass; 0 means 1500. Longer frames are
+	// dropped and counted as Giants.
+	MTU int
+
+	// Storm is how many group-addressed frames a second one port may send into
+	// the segment; the rest is dropped and counted. While there is a loop,
+	// unicast frames that come back count too. A port that was quiet may send a
+	// second's worth at once. 0 means 1000: a loop then costs the guests in
+	// it a tenth of a CPU. -1 means no limit.
+	Storm int
+}
+
 // PortConfig describes a port. Exactly one of Path and Conn is given.
 type PortConfig struct {
 	Name    string // unique in the Switch, such as "pc1/eth0"
@@ -57,39 +75,79 @@ type PortConfig struct {
 	// caller goes on owning its own and should close it. The port is up until
 	// the other end closes.
 	Conn *os.File
+
+	Offload bool // every record, both ways, is a struct virtio_net_hdr and a frame of up to 64 KiB
+	Carrier bool // the guest understands carrier messages: see the package's description
+
+	VLAN VLANConfig // only on a switch segment
+
+	// Mirror gives the port a copy of every frame that enters the segment, as it
+	// entered. What its guest sends is dropped and counted as Filtered. A
+	// link may have mirrors beside its two ports.
+	Mirror bool
+}
+
+// VLANConfig says which VLANs a port is in. Once one port of a segment has
+// any, all are VLAN-aware: a port with the zero VLANConfig is then untagged in
+// a VLAN that only such ports share. On a segment without any, tagged frames
+// pass as they are.
+type VLANConfig struct {
+	Access uint16   // 1 to 4094: untagged member of this VLAN alone
+	Trunk  []uint16 // tagged member of these
+	Native uint16   // on a trunk: the VLAN of untagged frames; 0 drops them
 }
 
 // PortStats is a port as it is now. Tx and Rx are meant from the guest's point
-// of view: Tx is what it sent. Every frame that a guest sends is counted in
-// exactly one of TxFrames, Cut, Runts and Giants; every frame that is for it
-// in exactly one of RxFrames, Drops and Cut, and in none while it is not Up.
+// of view: Tx is what it sent. All counts are of frames as a wire would
+// carry them, so that a super-frame of an offload port counts as its pieces.
+// Every frame that a guest sends is counted in exactly one of TxFrames, Cut, Runts,
+// Giants, Malformed, Filtered, Storm and Lost; every frame that is for it in
+// exactly one of RxFrames, Drops, Cut, Filtered and Lost, and in none while it is
+// not Up.
 type PortStats struct {
 	Name    string
 	Segment string
 	Up      bool // the guest's interface is up
 	Plugged bool // the cable is in
+	Offload bool
 
 	TxFrames, TxBytes uint64
 	RxFrames, RxBytes uint64
 
-	Drops  uint64 // frames for the guest that it did not take in time
-	Cut    uint64 // frames either way that met a pulled cable, or came by a superseded connection
-	Runts  uint64 // frames sent that were shorter than an Ethernet header
-	Giants uint64 // frames sent that were longer than MaxFrame
+	Drops     uint64 // frames for the guest that it did not take in time
+	Cut       uint64 // frames either way that met a pulled cable, or came by a superseded connection
+	Runts     uint64 // frames sent that were shorter than an Ethernet header
+	Giants    uint64 // frames sent that were longer than the segment's MTU allows
+	Malformed uint64 // frames sent whose offload header made no sense
+	Filtered  uint64 // frames sent in a VLAN that the port is not in, or into a mirror port; frames for the guest whose inner tag would have hopped VLANs
+	Storm     uint64 // frames sent that storm control dropped
+	Lost      uint64 // frames either way that impairment lost, its full queue included
 }
 
 // SegmentStats is a segment as it is now.
 type SegmentStats struct {
 	Name      string
 	Kind      Kind
-	Ports     []string // names, in the order in which they were added
+	MTU       int
+	Ports     []string // names, in the order in which they were added, mirrors last
 	MACs      int      // addresses remembered, aged ones that were not yet cleared away included
 	Unlearned uint64   // frames whose source found no room in the address table
+	Loop      *Loop    // nil: there is none now
+}
+
+// Loop is what a segment knows of a loop that it is part of: frames come back
+// to it that it has had before, or addresses wander between its ports, too
+// often for anything else.
+type Loop struct {
+	Since           time.Time
+	Ports           []string // by which frames came back
+	FramesPerSecond float64  // that did
 }
 
 // MAC is one learned address.
 type MAC struct {
 	Addr [6]byte
+	VLAN uint16 // 0 on a segment without VLANs
 	Port string
 	Age  time.Duration // since its last frame, in steps of 100 ms
 }

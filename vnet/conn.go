@@ -48,6 +48,9 @@ func (l *loop) connect(p *port, fd int) error {
 	}
 	if p.fd >= 0 {
 		l.flushMACs(p)
+		if p.carrier.owed {
+			l.interest(p.entry, false)
+		}
 		l.entries[p.entry].kind = old
 		p.old = append(p.old, p.entry)
 		if len(p.old) > oldConns {
@@ -55,6 +58,8 @@ func (l *loop) connect(p *port, fd int) error {
 		}
 	}
 	p.fd, p.entry = fd, slot
+	p.carrier.told, p.carrier.owed = true, false // what an interface believes that is set up
+	l.tellCarrier(p)
 	p.up.Store(true)
 	l.links.changed(p)
 	return nil
@@ -96,6 +101,14 @@ func (l *loop) addPort(p *port, conn int) (err error) {
 			return err
 		}
 	}
+	if p.segment != nil {
+		p.segment.join(p) // first: its carrier depends on it
+	}
+	defer func() {
+		if err != nil && p.segment != nil {
+			p.segment.leave(p)
+		}
+	}()
 	if conn >= 0 {
 		if err = l.connect(p, conn); err != nil {
 			return err
@@ -103,19 +116,24 @@ func (l *loop) addPort(p *port, conn int) (err error) {
 	}
 	l.ports[p.id] = p
 	l.dirty = slices.Grow(l.dirty, len(l.ports))
-	if p.segment != nil {
-		p.segment.ports = append(p.segment.ports, p)
-	}
 	return nil
 }
 
-// removePort forgets a port. Its connections stay, for nobody, until they end.
+// removePort forgets a port. Its connections stay, for nobody, until they end,
+// unless its guest understands the end of one.
 func (l *loop) removePort(p *port) {
 	l.links.forget(p)
-	if p.segment != nil {
-		p.segment.ports = slices.DeleteFunc(p.segment.ports, func(q *port) bool { return q == p })
-	}
 	l.flushMACs(p)
+	if p.segment != nil {
+		p.segment.leave(p)
+		l.tellCarriers(p.segment)
+	}
+	if p.carries && p.entry >= 0 {
+		slot := p.entry
+		l.entries[slot].port = nil
+		l.hangUp(slot)
+		p.fd, p.entry = -1, -1
+	}
 	if p.ear >= 0 {
 		l.resting = slices.DeleteFunc(l.resting, func(s int32) bool { return s == p.ear })
 		l.unwatch(p.ear)
@@ -135,6 +153,9 @@ func (l *loop) setPlugged(p *port, plugged bool) {
 	p.plugged.Store(plugged)
 	if !plugged {
 		l.flushMACs(p)
+	}
+	if l.tellCarrier(p); p.segment != nil && p.segment.Kind == Link {
+		l.tellCarriers(p.segment)
 	}
 }
 

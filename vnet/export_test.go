@@ -2,6 +2,7 @@ package vnet
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type Manual struct {
 	l     *loop
 	seg   *segment
 	ports []*port
+	slot  int // where the next record goes that Receive is given
 }
 
 // NewManual returns a switch of one segment with one port for each connected
@@ -29,9 +31,16 @@ func NewManual(kind Kind, limit int, socks ...int) (*Manual, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manual{l: l, seg: newSegment("s", kind, o)}
+	seg, err := newSegment(SegmentConfig{Name: "s", Kind: kind, MTU: MaxMTU, Storm: -1}, o)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manual{l: l, seg: seg}
 	for _, s := range socks {
-		p := newPort("p", m.seg)
+		p, err := newPort(PortConfig{Name: "p"}, m.seg)
+		if err != nil {
+			return nil, err
+		}
 		if err := l.addPort(p, s); err != nil {
 			return nil, err
 		}
@@ -56,7 +65,12 @@ func (m *Manual) Round() error { return m.l.round(0) }
 
 // Receive takes a frame from a port's guest and leaves what comes of it queued.
 func (m *Manual) Receive(port int, frame []byte) bool {
-	return m.l.receive(m.ports[port], frame, false)
+	p := m.ports[port]
+	before := p.tx.frames
+	m.l.rx.msgs[m.slot].len = uint32(copy(m.l.rx.buf[m.slot*bufSize:][:bufSize], frame))
+	m.l.receive(p, m.slot)
+	m.slot = (m.slot + 1) % ringFrames
+	return p.tx.frames > before
 }
 
 // Reset forgets all addresses.
@@ -76,6 +90,7 @@ func (m *Manual) Discard(f func(port, frames int)) {
 		p.dirty = false
 	}
 	m.l.dirty = m.l.dirty[:0]
+	m.l.arena.reset()
 }
 
 // Known is how many addresses the segment remembers.
@@ -112,9 +127,14 @@ type Pump struct {
 
 // NewPump returns a Pump that sends batches of frame.
 func NewPump(frame []byte) *Pump {
-	p := &Pump{tx: newTxQueue(), rx: newRxRing()}
+	rx, err := newRxRing()
+	if err != nil {
+		panic(err)
+	}
+	p := &Pump{tx: newTxQueue(), rx: rx}
+	runtime.AddCleanup(p, func(r rxRing) { r.release() }, rx)
 	for !p.tx.full() {
-		p.tx.push(frame)
+		p.tx.push(piece{head: frame}, nil, 1, 0)
 	}
 	return p
 }

@@ -1,92 +1,181 @@
 package vnet
 
-import "time"
+import (
+	"time"
 
-// Sizes of a frame, in bytes, as it passes a socket: no preamble, no checksum.
-const (
-	MinFrame = 14              // an Ethernet header
-	MaxFrame = 9000 + 14 + 2*4 // the largest MTU, a header, two VLAN tags
+	"github.com/patchbay/patchbay/vnet/offload"
 )
 
-// segment is one broadcast domain. Name and kind never change; the rest
-// belongs to the loop.
-type segment struct {
-	name      string
-	kind      Kind
-	ports     []*port
-	macs      *macTable // nil unless the segment learns
-	unlearned uint64
-}
+// The way of a frame, each step a function:
+//
+//	receive  a record is taken for a frame, its size and its header checked
+//	entered  it has come out of a guest
+//	enter    it enters its segment, by a cable that is in: VLAN, storm control
+//	emit     it is for a port: the port's cable, its VLAN
+//	queue    it is put into the port's queue, in the form the port takes
+//	send     the queue is handed to the guest's socket
+//
+// Two things hook in. A recorder takes a frame at entered, and hears what became
+// of it at settled and, for what came into a queue, at send. Impairment of
+// a port's direction takes a frame between entered and enter, or between emit and
+// queue; it sees what a wire would carry (wirePieces), copies what is to come
+// later, and has it come by enter or by queue in another round, as a frame with
+// memory of its own that stays until the flush after. What came by enter is
+// counted by publish.
 
-func newSegment(name string, kind Kind, o Options) *segment {
-	g := &segment{name: name, kind: kind}
-	if kind == SwitchKind {
-		g.macs = newMACTable(o.MACCap, o.MACAge)
+// fate is what became of a frame on a port.
+type fate uint8
+
+const (
+	delivered fate = iota
+	dropped        // the receiver did not take it in time
+	lost           // impaired away
+	cut            // met a pulled cable
+	stormed        // too many group-addressed frames from this port
+	filtered       // not in this VLAN
+)
+
+// entered is told of every frame that a guest sent, however it fares.
+func (l *loop) entered(f *frame) {}
+
+// settled is told what became of f on p, unless it came into p's queue: p is
+// the port it came in by or one it was for. It counts it.
+func (l *loop) settled(f *frame, p *port, what fate) {
+	n := uint64(f.wires)
+	switch what {
+	case lost:
+		p.n.lost.Add(n)
+	case cut:
+		p.n.cut.Add(n)
+	case stormed:
+		p.n.storm.Add(n)
+	case filtered:
+		p.n.filtered.Add(n)
 	}
-	return g
 }
 
-// receive takes one frame that in's guest sent. The frame lies in the receive
-// ring and stays valid until the next flush. It says whether the frame
-// entered the segment.
-func (l *loop) receive(in *port, frame []byte, truncated bool) bool {
-	switch {
-	case truncated || len(frame) > MaxFrame:
-		in.n.giants.Add(1)
-		return false
-	case len(frame) < MinFrame:
-		in.n.runts.Add(1)
-		return false
-	case in.segment == nil || !in.plugged.Load():
-		in.n.cut.Add(1)
-		return false
-	}
-	l.forward(in, frame)
-	return true
-}
-
-// forward decides where a well-formed frame goes.
-func (l *loop) forward(in *port, frame []byte) {
+// enter takes a frame into its port's segment.
+func (l *loop) enter(f *frame) {
+	in := f.in
 	g := in.segment
-	if t := g.macs; t != nil {
-		if src := keyOf(frame[6:]); !src.group() && !src.zero() {
-			if !t.learn(src, in.id, l.tick) {
-				g.unlearned++
-			}
-		}
-		if dst := keyOf(frame); !dst.group() {
-			if out := t.lookup(dst, l.tick); out >= 0 {
-				if out != in.id {
-					l.emit(l.ports[out], frame)
-				}
-				return
-			}
-		}
+	switch {
+	case g == nil || !in.plugged.Load():
+		l.settled(f, in, cut)
+		return
+	case in.mirror:
+		l.settled(f, in, filtered)
+		return
+	case g.vlans > 0 && !f.classify():
+		l.settled(f, in, filtered)
+		return
 	}
-	for _, p := range g.ports {
-		if p != in {
-			l.emit(p, frame)
+	out, flood, moved := l.decide(g, f)
+	if flood && !g.calm(l, f, moved) {
+		l.settled(f, in, stormed)
+		return
+	}
+	in.tx.frames += uint64(f.wires)
+	in.tx.bytes += f.bytes()
+	for _, p := range g.mirrors {
+		l.emit(p, f)
+	}
+	switch {
+	case flood:
+		for _, p := range g.ports {
+			if p != in && (g.vlans == 0 || p.vlan.has(f.vlan)) {
+				l.emit(p, f)
+			}
 		}
+	case out != in.id:
+		l.emit(l.ports[out], f)
 	}
 }
 
-// emit queues a frame for p. It goes out with the next flush.
-func (l *loop) emit(p *port, frame []byte) {
+// decide says which port f goes to, or that it goes to all. It learns f's
+// source, and says whether that moved here from another port.
+func (l *loop) decide(g *segment, f *frame) (out int32, flood, moved bool) {
+	t := g.macs
+	if t == nil {
+		return -1, true, false
+	}
+	if src := keyOf(f.data[6:]); !src.group() && !src.zero() {
+		before := t.moves
+		if !t.learn(src.in(f.vlan), f.in.id, l.tick) {
+			g.unlearned++
+		}
+		moved = t.moves != before
+	}
+	if dst := keyOf(f.data); !dst.group() {
+		if out := t.lookup(dst.in(f.vlan), l.tick); out >= 0 {
+			return out, false, moved
+		}
+	}
+	return -1, true, moved
+}
+
+// emit sends f out by p, where it may meet a pulled cable.
+func (l *loop) emit(p *port, f *frame) {
 	switch {
 	case p.fd < 0: // an interface that is down hears nothing
-		return
 	case !p.plugged.Load():
-		p.n.cut.Add(1)
-		return
+		l.settled(f, p, cut)
+	case f.vlan != 0 && !p.mirror && !p.vlan.tags(f.vlan) && f.hops():
+		l.settled(f, p, filtered)
+	default:
+		l.queue(p, f)
 	}
-	if p.out.full() {
-		p.send()
-	}
-	p.out.push(frame)
+}
+
+// queue puts f, in the form that p takes, into p's queue. It goes out with the
+// next flush.
+func (l *loop) queue(p *port, f *frame) {
 	if !p.dirty {
 		p.dirty = true
 		l.dirty = append(l.dirty, p) // addPort saw to the room
 	}
+	tagged := f.vlan != 0 && p.vlan.tags(f.vlan)
+	if p.mirror {
+		tagged = f.tagged
+	}
+	if p.offload == f.in.offload && len(f.raw) > 0 && f.tagging(tagged) == keepTag && (p.offload || f.hdr.Plain()) {
+		// The common case: the record goes out as it came.
+		if p.out.full() {
+			l.send(p)
+		}
+		p.out.push(piece{head: f.raw}, f, f.wires, f.bytes())
+		return
+	}
+	wires, over := f.wires, uint64(0)
+	if p.offload {
+		over = offload.Size
+	} else {
+		wires = 1
+	}
+	for _, w := range l.form(f, tagged, p.offload) {
+		if p.out.full() {
+			l.send(p)
+		}
+		bytes := uint64(w.len()) - over
+		if wires > 1 {
+			bytes += uint64(wires-1) * uint64(f.head)
+		}
+		p.out.push(w, f, wires, bytes)
+	}
+}
+
+// wirePieces cuts f into what a wire carries, its tag as it entered. They are
+// valid until the next flush.
+func (l *loop) wirePieces(f *frame) []piece { return l.form(f, f.tagged, false) }
+
+// flat returns a piece in one part, valid until the next flush. It needs the
+// room in the arena that form saw to.
+func (l *loop) flat(w piece) []byte {
+	if len(w.tail) == 0 {
+		return w.head
+	}
+	b := l.arena.alloc(w.len())
+	copy(b[copy(b, w.head):], w.tail)
+	return b
 }
 
 // learned returns what g's address table holds and has not aged.
@@ -94,28 +183,18 @@ func (l *loop) learned(g *segment) []MAC {
 	if g.macs == nil {
 		return nil
 	}
-	l.setTick()
+	l.setTime()
 	g.macs.expire(l.tick)
 	all := make([]MAC, 0, g.macs.used)
 	for _, s := range g.macs.slots {
 		if s.key != 0 {
 			all = append(all, MAC{
 				Addr: s.key.addr(),
+				VLAN: s.key.vlan(),
 				Port: l.ports[s.port].name,
 				Age:  time.Duration(l.tick-s.seen) * macTick,
 			})
 		}
 	}
 	return all
-}
-
-func (g *segment) stats() SegmentStats {
-	st := SegmentStats{Name: g.name, Kind: g.kind, Unlearned: g.unlearned}
-	for _, p := range g.ports {
-		st.Ports = append(st.Ports, p.name)
-	}
-	if g.macs != nil {
-		st.MACs = g.macs.used
-	}
-	return st
 }

@@ -83,20 +83,29 @@ func TestCounters(t *testing.T) {
 
 func TestFrameSizes(t *testing.T) {
 	for _, tt := range []struct {
-		size          int
-		runts, giants uint64
+		mtu, tags, size int
+		runts, giants   uint64
 	}{
-		{1, 1, 0}, {13, 1, 0}, {14, 0, 0}, {1514, 0, 0}, {vnet.MaxFrame, 0, 0},
-		{vnet.MaxFrame + 1, 0, 1}, {10000, 0, 1}, {60000, 0, 1},
+		{0, 0, 1, 1, 0}, {0, 0, 13, 1, 0}, {0, 0, 14, 0, 0},
+		{0, 0, 1514, 0, 0}, {0, 0, 1515, 0, 1}, {0, 0, 60000, 0, 1},
+		{0, 1, 1518, 0, 0}, {0, 1, 1519, 0, 1}, {0, 2, 1522, 0, 0}, {0, 2, 1523, 0, 1}, {0, 3, 1526, 0, 1},
+		{68, 0, 82, 0, 0}, {68, 0, 83, 0, 1}, {68, 0, 14, 0, 0},
+		{9000, 0, 9014, 0, 0}, {9000, 0, 9015, 0, 1}, {9000, 2, vnet.MaxFrame, 0, 0}, {9000, 2, vnet.MaxFrame + 1, 0, 1},
+		{9000, 0, 66000, 0, 1}, {9000, 0, 70000, 0, 1},
 	} {
-		t.Run(fmt.Sprint(tt.size), func(t *testing.T) {
+		t.Run(fmt.Sprintf("mtu %d, %d tags, %d bytes", tt.mtu, tt.tags, tt.size), func(t *testing.T) {
 			b := newBench(t, vnet.Options{})
-			b.segment("lan", vnet.SwitchKind)
+			if err := b.AddSegment(vnet.SegmentConfig{Name: "lan", Kind: vnet.SwitchKind, MTU: tt.mtu}); err != nil {
+				t.Fatal(err)
+			}
 			b.add("lan", "a", "b")
 			f := make([]byte, tt.size)
 			copy(f, frame(2, 1))
 			for i := 64; i < len(f); i++ {
 				f[i] = byte(i * 7)
+			}
+			for i := range tt.tags {
+				copy(f[12+4*i:], []byte{0x81, 0, 0, 10})
 			}
 			want := "b"
 			if tt.runts+tt.giants > 0 {

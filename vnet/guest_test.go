@@ -45,7 +45,7 @@ func (b *bench) path(port string) string { return filepath.Join(b.dir, port) }
 
 func (b *bench) segment(name string, kind vnet.Kind) {
 	b.t.Helper()
-	if err := b.AddSegment(name, kind); err != nil {
+	if err := b.AddSegment(vnet.SegmentConfig{Name: name, Kind: kind, Storm: -1}); err != nil {
 		b.t.Fatal(err)
 	}
 }

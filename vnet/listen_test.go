@@ -128,9 +128,9 @@ func TestRefusals(t *testing.T) {
 		err  error
 		want string
 	}{
-		{b.AddSegment("", vnet.Hub), "adding a segment: it needs a name"},
-		{b.AddSegment("lan", vnet.Hub), "adding segment lan: there is one already"},
-		{b.AddSegment("x", "ring"), `adding segment x: unknown kind "ring", want switch, hub or link`},
+		{b.AddSegment(vnet.SegmentConfig{Name: "", Kind: vnet.Hub}), "adding a segment: it needs a name"},
+		{b.AddSegment(vnet.SegmentConfig{Name: "lan", Kind: vnet.Hub}), "adding segment lan: there is one already"},
+		{b.AddSegment(vnet.SegmentConfig{Name: "x", Kind: "ring"}), `adding segment x: unknown kind "ring", want switch, hub or link`},
 		{b.RemoveSegment("x"), "removing segment x: there is none"},
 		{b.RemovePort("x"), "removing port x: there is none"},
 		{b.SetPlugged("x", true), "plugging port x: there is none"},

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/patchbay/patchbay/vnet/offload"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,7 +18,8 @@ type loop struct {
 	links *linkTeller
 	now   func() time.Time
 	start time.Time
-	tick  uint32 // the time of this round, in macTicks since start
+	at    int64  // the time of this round, in ns since start
+	tick  uint32 // the same, in macTicks
 	sndbf int
 
 	epfd, evfd int
@@ -28,14 +30,17 @@ type loop struct {
 	restedAt   uint32  // tick at which the last of them began to rest
 	ports      []*port // by id, nil where one was removed
 
-	rx    rxRing
-	dirty []*port // ports with queued frames; room for all of them
+	rx     rxRing
+	frames []frame // for each record in rx
+	arena  arena
+	cutter offload.Cutter
+	dirty  []*port // ports with queued frames; room for all of them
 
 	quitted bool          // the loop is to end
 	ended   chan struct{} // closed when it has let go of everything
 
 	mu     sync.Mutex
-	queue  []func() // for the loop to run between two rounds
+	asked  []func() // for the loop to run between two rounds
 	closed bool     // nothing more is taken into the queue
 }
 
@@ -64,14 +69,20 @@ func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 		log: o.Log, links: links, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
 		epfd: -1, evfd: -1,
 		events: make([]unix.EpollEvent, 64),
-		rx:     newRxRing(),
+		frames: make([]frame, ringFrames),
+		arena:  newArena(),
 		ended:  make(chan struct{}),
 	}
+	if l.rx, err = newRxRing(); err != nil {
+		return nil, err
+	}
 	if l.epfd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		l.rx.release()
 		return nil, fmt.Errorf("making an epoll set: %w", err)
 	}
 	if l.evfd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		unix.Close(l.epfd)
+		l.rx.release()
 		return nil, fmt.Errorf("making an eventfd: %w", err)
 	}
 	if _, err = l.watch(wakeUp, l.evfd, nil); err != nil {
@@ -102,7 +113,7 @@ func (l *loop) run() {
 func (l *loop) release() {
 	l.mu.Lock()
 	l.closed = true
-	l.queue = nil
+	l.asked = nil
 	unix.Close(l.evfd) // under the lock: do writes to it
 	l.mu.Unlock()
 	unix.Close(l.epfd)
@@ -117,6 +128,7 @@ func (l *loop) release() {
 			p.listener.close()
 		}
 	}
+	l.rx.release()
 	close(l.ended)
 }
 
@@ -150,7 +162,7 @@ func (l *loop) enqueue(f func()) bool {
 	if l.closed {
 		return false
 	}
-	l.queue = append(l.queue, f)
+	l.asked = append(l.asked, f)
 	one := [8]byte{7: 1} // any number but zero, in any byte order
 	unix.Write(l.evfd, one[:])
 	return true
@@ -166,16 +178,17 @@ func (l *loop) runQueue() {
 	var b [8]byte
 	unix.Read(l.evfd, b[:])
 	l.mu.Lock()
-	todo := l.queue
-	l.queue = nil
+	todo := l.asked
+	l.asked = nil
 	l.mu.Unlock()
 	for _, f := range todo {
 		f()
 	}
 }
 
-func (l *loop) setTick() {
-	l.tick = uint32(l.now().Sub(l.start) / macTick)
+func (l *loop) setTime() {
+	d := l.now().Sub(l.start)
+	l.at, l.tick = int64(d), uint32(d/macTick)
 }
 
 // round waits up to wait ms (-1: for good) for something to happen and does
@@ -185,7 +198,7 @@ func (l *loop) round(wait int) error {
 	if err != nil {
 		return err
 	}
-	l.setTick()
+	l.setTime()
 	commands := false
 	for _, ev := range l.events[:n] {
 		e := &l.entries[ev.Fd]
@@ -198,6 +211,9 @@ func (l *loop) round(wait int) error {
 		case listening:
 			l.accept(ev.Fd)
 		case current, old:
+			if ev.Events&unix.EPOLLOUT != 0 && e.kind == current {
+				l.tellCarrier(e.port)
+			}
 			l.read(ev.Fd, ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0)
 		}
 	}
@@ -246,25 +262,21 @@ func (l *loop) read(slot int32, ending bool) {
 		l.hangUp(slot)
 		return
 	}
-	p := e.port
-	var frames, bytes, records uint64
+	p, records := e.port, uint64(0)
 	for i := first; i < first+n; i++ {
-		frame, truncated := l.rx.record(i)
-		if len(frame) == 0 { // at the end of file every record is one of these
+		if l.rx.msgs[i].len == 0 { // at the end of file every record is one of these
 			continue
 		}
 		records++
-		if e.kind == current && l.receive(p, frame, truncated) {
-			frames++
-			bytes += uint64(len(frame))
+		if e.kind == current {
+			l.receive(p, i)
 		}
 	}
-	if e.kind == old && p != nil {
+	switch {
+	case e.kind == current:
+		p.publish()
+	case p != nil:
 		p.n.cut.Add(records)
-	}
-	if frames > 0 {
-		p.n.txFrames.Add(frames)
-		p.n.txBytes.Add(bytes)
 	}
 	if ending && records == 0 {
 		l.hangUp(slot)
@@ -273,14 +285,23 @@ func (l *loop) read(slot int32, ending bool) {
 
 // flush sends all queued frames and so frees the receive ring.
 func (l *loop) flush() {
+	l.sendAll()
+	l.rx.used = 0
+}
+
+// sendAll sends all queued frames and so frees the arena.
+func (l *loop) sendAll() {
 	for i, p := range l.dirty {
-		p.send()
+		l.send(p)
 		p.dirty = false
 		l.dirty[i] = nil
 	}
 	l.dirty = l.dirty[:0]
-	l.rx.used = 0
+	l.arena.reset()
 }
+
+// readable is what the loop wants to hear of every descriptor.
+const readable = unix.EPOLLIN | unix.EPOLLRDHUP
 
 // watch puts a descriptor into the epoll set.
 func (l *loop) watch(kind entryKind, fd int, p *port) (int32, error) {
@@ -290,7 +311,7 @@ func (l *loop) watch(kind entryKind, fd int, p *port) (int32, error) {
 	}
 	slot := l.free[len(l.free)-1]
 	e := &l.entries[slot]
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: slot, Pad: e.gen}
+	ev := unix.EpollEvent{Events: readable, Fd: slot, Pad: e.gen}
 	if err := unix.EpollCtl(l.epfd, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
 		return -1, fmt.Errorf("watching a descriptor: %w", err)
 	}

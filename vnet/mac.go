@@ -31,6 +31,11 @@ func (k macKey) addr() (a [6]byte) {
 // group says whether the address is multicast or broadcast.
 func (k macKey) group() bool { return k&(1<<40) != 0 }
 
+// in returns the address as a VLAN's own.
+func (k macKey) in(vlan uint16) macKey { return k | macKey(vlan)<<48 }
+
+func (k macKey) vlan() uint16 { return uint16(k>>48) & 0xfff }
+
 // zero says whether the address is 00:00:00:00:00:00, which nobody has.
 func (k macKey) zero() bool { return k<<16 == 0 }
 
@@ -42,6 +47,7 @@ type macTable struct {
 	shift  uint      // 64 - log2(len(slots))
 	seed   uint64
 	used   int
+	moves  int // how often an address was learned at another port than before
 	limit  int
 	maxAge uint32 // in ticks
 	swept  uint32 // tick of the last expire that learn asked for
@@ -112,7 +118,10 @@ func (t *macTable) learn(k macKey, port int32, now uint32) bool {
 			s = t.find(k) // the sweep moved slots
 		}
 		t.used++
-		s.key = k
+		s.key, s.port = k, port
+	}
+	if s.port != port {
+		t.moves++
 	}
 	if s.port != port || s.seen != now { // spares the cache line when nothing is new
 		s.port, s.seen = port, now

@@ -1,6 +1,7 @@
 package vnet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,9 @@ import (
 	"sync"
 	"time"
 )
+
+// minSendBuffer lets a super-frame through: the kernel doubles it.
+const minSendBuffer = 1 << 16
 
 // ErrClosed is returned by what would change a Switch that has been closed.
 var ErrClosed = errors.New("the switch is closed")
@@ -45,6 +49,7 @@ func New(o Options) (*Switch, error) {
 	if o.SendBuffer <= 0 {
 		o.SendBuffer = 1 << 20
 	}
+	o.SendBuffer = max(o.SendBuffer, minSendBuffer)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -79,21 +84,23 @@ func (s *Switch) Close() error {
 }
 
 // AddSegment makes a segment without ports.
-func (s *Switch) AddSegment(name string, kind Kind) error {
+func (s *Switch) AddSegment(c SegmentConfig) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case name == "":
+	if c.Name == "" {
 		return errors.New("adding a segment: it needs a name")
-	case kind != SwitchKind && kind != Hub && kind != Link:
-		return fmt.Errorf("adding segment %s: unknown kind %q, want switch, hub or link", name, kind)
-	case s.segment(name) != nil:
-		return fmt.Errorf("adding segment %s: there is one already", name)
-	case s.l.isClosed():
-		return fmt.Errorf("adding segment %s: %w", name, ErrClosed)
 	}
-	// The loop learns of it with its first port.
-	s.segments = append(s.segments, newSegment(name, kind, s.opts))
+	if s.segment(c.Name) != nil {
+		return fmt.Errorf("adding segment %s: there is one already", c.Name)
+	}
+	if s.l.isClosed() {
+		return fmt.Errorf("adding segment %s: %w", c.Name, ErrClosed)
+	}
+	g, err := newSegment(c, s.opts)
+	if err != nil {
+		return fmt.Errorf("adding segment %s: %w", c.Name, err)
+	}
+	s.segments = append(s.segments, g) // the loop learns of it with its first port
 	return nil
 }
 
@@ -101,7 +108,7 @@ func (s *Switch) AddSegment(name string, kind Kind) error {
 func (s *Switch) RemoveSegment(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.segments, func(g *segment) bool { return g.name == name })
+	i := slices.IndexFunc(s.segments, func(g *segment) bool { return g.Name == name })
 	if i < 0 {
 		return fmt.Errorf("removing segment %s: there is none", name)
 	}
@@ -144,11 +151,19 @@ func (s *Switch) addPort(c PortConfig) (err error) {
 		if g = s.segment(c.Segment); g == nil {
 			return fmt.Errorf("there is no segment %q", c.Segment)
 		}
-		if g.kind == Link && s.members(g) >= 2 {
-			return fmt.Errorf("link %s has two ports already", g.name)
+		if g.Kind == Link && !c.Mirror && s.members(g) >= 2 {
+			return fmt.Errorf("link %s has two ports already", g.Name)
 		}
 	}
-	p := newPort(c.Name, g)
+	p, err := newPort(c, g)
+	switch {
+	case err != nil:
+		return err
+	case c.Mirror && g == nil:
+		return errors.New("a mirror needs a segment")
+	case !p.vlan.zero() && (c.Mirror || g == nil || g.Kind != SwitchKind):
+		return errors.New("only a switch has VLANs, and not on a mirror port")
+	}
 	conn := -1
 	if c.Path != "" {
 		p.listener, err = listen(c.Path, c.Mode)
@@ -171,7 +186,8 @@ func (s *Switch) addPort(c PortConfig) (err error) {
 }
 
 // RemovePort removes a port and its socket file. A guest that is still
-// connected is cut off but not disconnected: see the package's description.
+// connected is cut off, and disconnected only if it understands that: see the
+// package's description.
 func (s *Switch) RemovePort(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,7 +204,9 @@ func (s *Switch) RemovePort(name string) error {
 
 // SetPlugged pulls a port's cable or puts it back in. With the cable out the
 // guest's frames and the frames for it are dropped and counted as cut, and its
-// addresses are forgotten; its connection stays.
+// addresses are forgotten; its connection stays. A guest that understands
+// carrier messages sees it at once (NO-CARRIER), and so does the one at the
+// other end of a link.
 func (s *Switch) SetPlugged(name string, plugged bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +240,7 @@ func (s *Switch) Segments() []SegmentStats {
 	all := make([]SegmentStats, 0, len(s.segments))
 	err := s.l.do(func() {
 		for _, g := range s.segments {
-			all = append(all, g.stats())
+			all = append(all, g.stats(s.l))
 		}
 	})
 	if err != nil {
@@ -244,7 +262,9 @@ func (s *Switch) MACs(segment string) []MAC {
 	if err := s.l.do(func() { all = s.l.learned(g) }); err != nil {
 		return nil
 	}
-	slices.SortFunc(all, func(a, b MAC) int { return slices.Compare(a.Addr[:], b.Addr[:]) })
+	slices.SortFunc(all, func(a, b MAC) int {
+		return cmp.Or(slices.Compare(a.Addr[:], b.Addr[:]), cmp.Compare(a.VLAN, b.VLAN))
+	})
 	return all
 }
 
@@ -259,7 +279,7 @@ func (s *Switch) port(name string) *port {
 
 func (s *Switch) segment(name string) *segment {
 	for _, g := range s.segments {
-		if g.name == name {
+		if g.Name == name {
 			return g
 		}
 	}
@@ -268,7 +288,7 @@ func (s *Switch) segment(name string) *segment {
 
 func (s *Switch) members(g *segment) (n int) {
 	for _, p := range s.ports {
-		if p.segment == g {
+		if p.segment == g && !p.mirror {
 			n++
 		}
 	}

@@ -120,7 +120,7 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 // wire makes the segments, and the nodes with a port for each interface.
 func (r *Rack) wire() error {
 	for _, g := range r.spec.Topology.Segments {
-		if err := r.sw.AddSegment(g.Name, vnet.Kind(g.Kind)); err != nil {
+		if err := r.sw.AddSegment(vnet.SegmentConfig{Name: g.Name, Kind: vnet.Kind(g.Kind)}); err != nil {
 			return fmt.Errorf("making segment %s: %w", g.Name, err)
 		}
 	}

@@ -30,8 +30,9 @@ func newWireMeter(b *benchWireCmd, spec *rack.Spec) *wireMeter {
 	mbps := func(name, note string) *figure {
 		return &figure{name: "wire." + name + "_tcp_mbps", unit: "Mbit/s", note: note}
 	}
+	k, err := kernel.Find(spec.Cache, b.Kernel) // without one every boot fails, and says so
 	return &wireMeter{
-		opts: b, spec: spec,
+		opts: b, spec: spec, offload: err == nil && k.Offload,
 		tcp:        &figure{name: "wire.tcp_mbps", unit: "Mbit/s", note: "guest to guest through the switch, iperf3"},
 		ping:       &figure{name: "wire.ping_us", unit: "µs", note: "round trip through the switch, median of a run's pings"},
 		loopback:   mbps("loopback", "a guest's own loopback: the most that it can do"),

@@ -26,7 +26,7 @@ func newBenchSwitch(dir string, offload bool) (*benchSwitch, error) {
 	}
 	for i := range s.sockets {
 		s.sockets[i] = filepath.Join(dir, fmt.Sprintf("port%d", i))
-		if err := s.AddPort(vnet.PortConfig{Name: portName(i), Segment: "lan", Path: s.sockets[i]}); err != nil {
+		if err := s.AddPort(vnet.PortConfig{Name: portName(i), Segment: "lan", Path: s.sockets[i], Offload: offload}); err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -39,7 +39,8 @@ func emptyBenchSwitch() (*benchSwitch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.AddSegment("lan", vnet.SwitchKind); err != nil {
+	// The flood is meant.
+	if err := s.AddSegment(vnet.SegmentConfig{Name: "lan", Kind: vnet.SwitchKind, Storm: -1}); err != nil {
 		s.Close()
 		return nil, err
 	}

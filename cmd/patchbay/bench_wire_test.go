@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/patchbay/patchbay/labs/rack"
 )
 
 // iperfReport is what iperf3's client prints, as far as it is read.
@@ -279,7 +281,7 @@ func TestUnmeasured(t *testing.T) {
 // TestKinds: the words of --only are the kinds there are.
 func TestKinds(t *testing.T) {
 	var names []string
-	for _, k := range newWireMeter(&benchWireCmd{}, nil).kinds() {
+	for _, k := range newWireMeter(&benchWireCmd{}, &rack.Spec{Cache: t.TempDir()}).kinds() {
 		names = append(names, k.name)
 	}
 	if !slices.Equal(names, kindNames) {

@@ -26,18 +26,23 @@ type Manual struct {
 // NewManual returns a switch of one segment with one port for each connected
 // socket. For a socket of -1 it makes a port that is up and has no socket.
 func NewManual(kind Kind, limit int, socks ...int) (*Manual, error) {
+	return NewManualOf(SegmentConfig{Kind: kind, MTU: MaxMTU, Storm: -1}, limit, make([]PortConfig, len(socks)), socks)
+}
+
+// NewManualOf is NewManual with a configuration for the segment and each port.
+func NewManualOf(c SegmentConfig, limit int, ports []PortConfig, socks []int) (*Manual, error) {
 	o := Options{MACAge: time.Minute, MACCap: limit, Now: time.Now, SendBuffer: 1 << 20}
 	l, err := newLoop(o, nil)
 	if err != nil {
 		return nil, err
 	}
-	seg, err := newSegment(SegmentConfig{Name: "s", Kind: kind, MTU: MaxMTU, Storm: -1}, o)
+	seg, err := newSegment(c, o)
 	if err != nil {
 		return nil, err
 	}
 	m := &Manual{l: l, seg: seg}
-	for _, s := range socks {
-		p, err := newPort(PortConfig{Name: "p"}, m.seg)
+	for i, s := range socks {
+		p, err := newPort(ports[i], m.seg)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +139,7 @@ func NewPump(frame []byte) *Pump {
 	p := &Pump{tx: newTxQueue(), rx: rx}
 	runtime.AddCleanup(p, func(r rxRing) { r.release() }, rx)
 	for !p.tx.full() {
-		p.tx.push(piece{head: frame}, nil, 1, 0)
+		p.tx.push(piece{head: frame}, record{wires: 1})
 	}
 	return p
 }

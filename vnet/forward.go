@@ -129,38 +129,34 @@ func (l *loop) emit(p *port, f *frame) {
 // queue puts f, in the form that p takes, into p's queue. It goes out with the
 // next flush.
 func (l *loop) queue(p *port, f *frame) {
-	if !p.dirty {
-		p.dirty = true
-		l.dirty = append(l.dirty, p) // addPort saw to the room
-	}
 	tagged := f.vlan != 0 && p.vlan.tags(f.vlan)
 	if p.mirror {
 		tagged = f.tagged
 	}
 	if p.offload == f.in.offload && len(f.raw) > 0 && f.tagging(tagged) == keepTag && (p.offload || f.hdr.Plain()) {
-		// The common case: the record goes out as it came.
-		if p.out.full() {
-			l.send(p)
-		}
-		p.out.push(piece{head: f.raw}, f, f.wires, f.bytes())
+		l.push(p, piece{head: f.raw}, record{f, f.wires, f.bytes()}) // the common case: as it came
 		return
 	}
-	wires, over := f.wires, uint64(0)
 	if p.offload {
-		over = offload.Size
-	} else {
-		wires = 1
+		w := l.form(f, tagged, true)[0]
+		bytes := uint64(w.len() - offload.Size + int(f.wires-1)*int(f.head))
+		l.push(p, w, record{f, f.wires, bytes})
+		return
 	}
-	for _, w := range l.form(f, tagged, p.offload) {
-		if p.out.full() {
-			l.send(p)
-		}
-		bytes := uint64(w.len()) - over
-		if wires > 1 {
-			bytes += uint64(wires-1) * uint64(f.head)
-		}
-		p.out.push(w, f, wires, bytes)
+	for _, w := range l.form(f, tagged, false) {
+		l.push(p, w, record{f, 1, uint64(w.len())})
 	}
+}
+
+func (l *loop) push(p *port, w piece, r record) {
+	if !p.dirty {
+		p.dirty = true
+		l.dirty = append(l.dirty, p) // addPort saw to the room
+	}
+	if p.out.full() {
+		l.send(p)
+	}
+	p.out.push(w, r)
 }
 
 // wirePieces cuts f into what a wire carries, its tag as it entered. They are

@@ -27,8 +27,8 @@ func newTxQueue() txQueue {
 
 func (q *txQueue) full() bool { return q.n == len(q.msgs) }
 
-// push queues w, one of f's pieces or all of it.
-func (q *txQueue) push(w piece, f *frame, wires int32, bytes uint64) {
+// push queues w, which is what r says.
+func (q *txQueue) push(w piece, r record) {
 	v := q.iovs[2*q.n : 2*q.n+2]
 	v[0].Base = &w.head[0]
 	v[0].SetLen(len(w.head))
@@ -39,7 +39,7 @@ func (q *txQueue) push(w piece, f *frame, wires int32, bytes uint64) {
 		parts = 2
 	}
 	q.msgs[q.n].hdr.SetIovlen(parts)
-	q.what[q.n] = record{f, wires, bytes}
+	q.what[q.n] = r
 	q.n++
 }
 

@@ -11,8 +11,14 @@ import (
 // manual makes a hand-turned switch of n ports and returns the guests' ends.
 func manual(t testing.TB, kind vnet.Kind, n int) (*vnet.Manual, []int) {
 	t.Helper()
+	return manualOf(t, kind, make([]vnet.PortConfig, n)...)
+}
+
+// manualOf is manual with a configuration for each port.
+func manualOf(t testing.TB, kind vnet.Kind, ports ...vnet.PortConfig) (*vnet.Manual, []int) {
+	t.Helper()
 	var inner, outer []int
-	for range n {
+	for range ports {
 		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -20,7 +26,8 @@ func manual(t testing.TB, kind vnet.Kind, n int) (*vnet.Manual, []int) {
 		outer, inner = append(outer, fds[0]), append(inner, fds[1])
 		t.Cleanup(func() { unix.Close(fds[0]); unix.Close(fds[1]) })
 	}
-	m, err := vnet.NewManual(kind, 1024, inner...)
+	c := vnet.SegmentConfig{Kind: kind, MTU: vnet.MaxMTU, Storm: -1}
+	m, err := vnet.NewManualOf(c, 1024, ports, inner)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,8 +33,8 @@ func (b *bucket) take(now int64, cost int64) bool {
 }
 
 // sentry watches a segment for frames that come back. It remembers the last
-// flooded ones by a hash and the port they first came by; when many come in by
-// another port, or many addresses move from port to port, there is a loop.
+// flooded ones by a hash and the ports they came by; when many come by
+// others too, or many addresses move from port to port, there is a loop.
 type sentry struct {
 	seen   [256]sighting
 	second uint32 // the current one, since the loop's start
@@ -47,7 +47,8 @@ type sentry struct {
 type sighting struct {
 	hash   uint64
 	second uint32 // of the last time
-	port   int32  // of the first
+	first  int32  // the port by which it came at first
+	last   int32  // and the last time
 }
 
 // calm says whether a frame that is to be flooded may be. It looks at every
@@ -95,16 +96,18 @@ func (s *sentry) turn(second uint32) {
 	}
 }
 
-// sight notes a frame and says whether it has come by another port before.
+// sight notes a frame and says whether it has come back: by another port than
+// at first, or than the last time. (A machine may well send the same again.)
 func (s *sentry) sight(f *frame, second uint32) bool {
 	h := fingerprint(f.data)
 	e := &s.seen[h%uint64(len(s.seen))]
 	if e.hash != h || second > e.second+loopMemory {
-		*e = sighting{h, second, f.in.id}
+		*e = sighting{h, second, f.in.id, f.in.id}
 		return false
 	}
-	e.second = second
-	return e.port != f.in.id
+	back := e.first != f.in.id || e.last != f.in.id
+	e.second, e.last = second, f.in.id
+	return back
 }
 
 // fingerprint tells frames apart by their length and first 128 bytes, which

@@ -61,6 +61,9 @@ func (b *benchWireCmd) Run(ctx context.Context, f *Folders) error {
 		kinds = slices.DeleteFunc(kinds, func(k *wireKind) bool { return !slices.Contains(b.Only, k.name) })
 	}
 	kinds = leaveOut(kinds)
+	if err := warnOfWork(ctx); err != nil {
+		return err
+	}
 	failed := b.measure(ctx, kinds)
 	if ctx.Err() != nil {
 		return failed // interrupted

@@ -278,6 +278,35 @@ func TestUnmeasured(t *testing.T) {
 	}
 }
 
+func TestBusyShare(t *testing.T) {
+	read := func(line string) []uint64 {
+		times, err := parseCPUTimes([]byte("cpu  " + line + " 0 0\ncpu0 1 2 3\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return times
+	}
+	before := read("100 0 50 800 10 1 1 5")
+	for _, tt := range []struct {
+		name, after string
+		want        float64
+	}{
+		{"nothing passed", "100 0 50 800 10 1 1 5", 0},
+		{"idle", "100 0 50 990 20 1 1 5", 0},
+		{"user, system and stolen", "110 0 60 870 10 1 1 15", 0.3},
+		{"iowait that fell", "150 0 50 850 9 1 1 5", 0.5},
+	} {
+		if got := busyShare(before, read(tt.after)); got != tt.want {
+			t.Errorf("%s: busyShare = %g, want %g", tt.name, got, tt.want)
+		}
+	}
+	for _, bad := range []string{"", "cpu 1 2 3", "intr 1 2 3 4 5 6 7 8 9", "cpu 1 2 3 4 5 6 7 x"} {
+		if times, err := parseCPUTimes([]byte(bad)); err == nil {
+			t.Errorf("parseCPUTimes(%q) = %v", bad, times)
+		}
+	}
+}
+
 // TestKinds: the words of --only are the kinds there are.
 func TestKinds(t *testing.T) {
 	var names []string

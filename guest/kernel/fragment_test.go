@@ -1,10 +1,7 @@
 package kernel_test
 
 import (
-	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -85,84 +82,5 @@ func TestFragment(t *testing.T) {
 	hash, err := kernel.ConfigHash()
 	if err != nil || len(hash) != 8 {
 		t.Errorf("hash %q, %v; want eight digits", hash, err)
-	}
-}
-
-// TestPatches applies them to a tree that holds just the lines they expect, and
-// sees each refuse a tree in which one of its lines is another.
-func TestPatches(t *testing.T) {
-	names, err := kernel.Series()
-	if err != nil || len(names) == 0 {
-		t.Fatalf("patches %q, %v; want some", names, err)
-	}
-	t.Run("fit", func(t *testing.T) {
-		tree := t.TempDir()
-		for _, name := range names {
-			before(t, tree, name, "")
-		}
-		if err := kernel.ApplyPatches(t.Context(), tree); err != nil {
-			t.Fatal(err)
-		}
-		if err := kernel.ApplyPatches(t.Context(), tree); err == nil {
-			t.Error("the patches applied a second time")
-		}
-	})
-	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			tree := t.TempDir()
-			for _, other := range names {
-				if other != name {
-					before(t, tree, other, "")
-				}
-			}
-			before(t, tree, name, "another line")
-			err := kernel.ApplyPatches(t.Context(), tree)
-			if err == nil || !strings.Contains(err.Error(), name) {
-				t.Errorf("applying to another source: %v; want an error that names the patch", err)
-			}
-		})
-	}
-}
-
-// before writes into tree what a patch expects to find there; instead, unless
-// empty, stands for the first line that it removes.
-func before(t *testing.T, tree, patch, instead string) {
-	t.Helper()
-	text, err := os.ReadFile(patch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := map[string][]string{}
-	var path string
-	at, inHunk := 0, false
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSuffix(line, "\n")
-		switch {
-		case strings.HasPrefix(line, "--- a/"):
-			path, inHunk = strings.TrimPrefix(line, "--- a/"), false
-		case strings.HasPrefix(line, "@@ -"):
-			if _, err := fmt.Sscanf(line, "@@ -%d,", &at); err != nil {
-				t.Fatalf("%s: %q: %v", patch, line, err)
-			}
-			for len(lines[path]) < at-1 {
-				lines[path] = append(lines[path], "")
-			}
-			inHunk = true
-		case !inHunk || strings.HasPrefix(line, "+"):
-		case strings.HasPrefix(line, "-") && instead != "":
-			lines[path] = append(lines[path], instead)
-			instead = ""
-		case line != "":
-			lines[path] = append(lines[path], line[1:])
-		}
-	}
-	for path, l := range lines {
-		file := filepath.Join(tree, path)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(strings.Join(l, "\n")+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -14,10 +14,12 @@ import (
 // as they do between a person's keystrokes.
 const pingGap = 10 * time.Millisecond
 
-// ping returns the median round trip of n pings in µs. It fails when one was
-// not answered.
+// ping returns the median round trip of n pings in µs. It fails when more than
+// a few were not answered: ping waits for the last ones no longer than two of
+// the others took, so that on a busy machine it gives up on some that come.
 func ping(ctx context.Context, from host, address string, n int) (float64, error) {
-	if _, err := pings(ctx, from, address, 5); err != nil { // addresses are resolved, caches warm
+	// So that addresses are resolved and caches warm.
+	if _, err := from.Run(ctx, "ping", "-n", "-c", "3", "-i", "0.1", address); err != nil {
 		return 0, err
 	}
 	times, err := pings(ctx, from, address, n)
@@ -25,7 +27,8 @@ func ping(ctx context.Context, from host, address string, n int) (float64, error
 		return 0, err
 	}
 	slices.Sort(times)
-	return (times[(n-1)/2] + times[n/2]) / 2, nil
+	k := len(times)
+	return (times[(k-1)/2] + times[k/2]) / 2, nil
 }
 
 func pings(ctx context.Context, from host, address string, n int) ([]float64, error) {
@@ -41,29 +44,40 @@ var (
 	pingSummary = regexp.MustCompile(`(?m)^(\d+) packets transmitted, (\d+) received, `)
 )
 
+// pingsMissed is the share of pings that may go unanswered.
+const pingsMissed = 0.05
+
 // parsePing returns the round trips, in µs, that ping printed. It fails unless
-// exactly the pings 1 to n were answered once each.
+// nearly all of n pings were answered, each once.
 func parsePing(out []byte, n int) ([]float64, error) {
 	sum := pingSummary.FindSubmatch(out)
 	if sum == nil {
 		return nil, errors.New("ping printed no summary")
 	}
-	if want := strconv.Itoa(n); string(sum[1]) != want || string(sum[2]) != want {
-		return nil, fmt.Errorf("ping: %s of %s pings were answered, want %d", sum[2], sum[1], n)
+	sent, errSent := strconv.Atoi(string(sum[1]))
+	answered, errAnswered := strconv.Atoi(string(sum[2]))
+	switch {
+	case errSent != nil || errAnswered != nil || sent != n:
+		return nil, fmt.Errorf("ping: %s pings were sent, want %d", sum[1], n)
+	case answered <= 0 || answered > n || float64(n-answered) > pingsMissed*float64(n):
+		return nil, fmt.Errorf("ping: %d of %d pings were answered", answered, n)
 	}
-	times := make([]float64, 0, n)
-	for i, m := range pingReply.FindAllSubmatch(out, -1) {
+	var times []float64
+	last := 0
+	for _, m := range pingReply.FindAllSubmatch(out, -1) {
 		ms, err := strconv.ParseFloat(string(m[2]), 64)
 		if err != nil || ms <= 0 {
 			return nil, fmt.Errorf("ping: a round trip of %s ms", m[2])
 		}
-		if string(m[1]) != strconv.Itoa(i+1) {
-			return nil, fmt.Errorf("ping: answer %d is to ping %s", i+1, m[1])
+		seq, err := strconv.Atoi(string(m[1]))
+		if err != nil || seq <= last || seq > n {
+			return nil, fmt.Errorf("ping: after the answer to ping %d comes one to %s", last, m[1])
 		}
+		last = seq
 		times = append(times, ms*1000)
 	}
-	if len(times) != n {
-		return nil, fmt.Errorf("ping: %d answers, want %d", len(times), n)
+	if len(times) != answered {
+		return nil, fmt.Errorf("ping: %d answers are shown of %d", len(times), answered)
 	}
 	return times, nil
 }

@@ -26,6 +26,10 @@ type pump struct {
 	sinks   []int // descriptors
 
 	sent, got atomic.Uint64 // frames
+
+	// agrees says whether the switch's counters tell the same; nil where there
+	// is nothing to ask. It is asked again while it has not caught up.
+	agrees func(sent, got uint64) error
 }
 
 // pumpSource is a socket and the frame that is sent into it over and over.
@@ -51,8 +55,12 @@ func testMAC(port int) []byte {
 }
 
 // pumpQuiet is how long nothing may come before all that was sent has arrived
-// or is lost.
+// or is lost. A busy machine holds threads up for longer than a switch would.
 const pumpQuiet = 200 * time.Millisecond
+
+// pumpPatience is how long a switch may do nothing before it must have accounted
+// for all that was sent.
+const pumpPatience = 2 * time.Second
 
 // run pumps for d and returns how many frames came out in a second. It fails
 // when none did. Afterwards sent and got are the counts of the whole run, with
@@ -77,14 +85,7 @@ func (p *pump) run(ctx context.Context, d time.Duration) (perSecond float64, err
 	err = ctx.Err()
 	cancel()
 	<-source
-	for n := p.got.Load(); ; {
-		time.Sleep(pumpQuiet)
-		now := p.got.Load()
-		if now == n {
-			break
-		}
-		n = now
-	}
+	accountErr := p.account()
 	quit.Store(true)
 	wg.Wait()
 	if err := errors.Join(err, errs[0], errs[1]); err != nil {
@@ -93,7 +94,33 @@ func (p *pump) run(ctx context.Context, d time.Duration) (perSecond float64, err
 	if last == first {
 		return 0, fmt.Errorf("of %d frames none came out", p.sent.Load())
 	}
+	if accountErr != nil {
+		return 0, accountErr
+	}
 	return float64(last-first) / took.Seconds(), nil
+}
+
+// account waits until nothing more comes and the switch agrees on what did.
+func (p *pump) account() (err error) {
+	said, since := "", time.Now()
+	for time.Since(since) < pumpPatience {
+		n := p.got.Load()
+		time.Sleep(pumpQuiet)
+		switch now := p.got.Load(); {
+		case now != n:
+			since = time.Now()
+			continue
+		case p.agrees == nil:
+			return nil
+		}
+		if err = p.agrees(p.sent.Load(), n); err == nil {
+			return nil
+		}
+		if err.Error() != said {
+			said, since = err.Error(), time.Now()
+		}
+	}
+	return err
 }
 
 // source sends until ctx ends.

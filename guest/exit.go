@@ -39,23 +39,28 @@ func exitOf(state *os.ProcessState, panicText string, asked bool, console, log [
 	if e.Console == "" {
 		e.Console = early
 	}
-	all := early + "\n" + words
 	if at := strings.LastIndex(early, panicMark); at >= 0 && !e.Panic {
 		e.Panic = true
 		panicText, _, _ = strings.Cut(early[at+len(panicMark):], "\n")
 	}
-	e.Reason = e.sentence(plainLines([]byte(panicText), 1), all)
+	e.Reason = e.sentence(plainLines([]byte(panicText), 1), early)
 	return e
 }
 
-func (e *Exit) sentence(panicText, words string) string {
-	has := func(s string) bool { return strings.Contains(words, s) }
+// sentence believes what the kernel said of its end and, when it panicked
+// before there was anybody to type on it, the console. Else the console holds
+// whatever the student's programs wrote.
+func (e *Exit) sentence(panicText, early string) string {
+	has := func(s string) bool { return strings.Contains(early, s) }
+	panicked := func(s string) bool { return e.Panic && strings.Contains(panicText, s) }
+	// The console's own words count only where the kernel found no first process.
+	unstarted := panicked("No working init found") || panicked("Unable to mount root fs")
 	switch {
-	case has("Too few physical memory!"), has("Initramfs unpacking failed: write error"),
-		has("System is deadlocked on memory"),
-		e.Panic && strings.Contains(panicText, "emory"), e.Panic && strings.Contains(panicText, "Failed to allocate"):
+	case has("Too few physical memory!"),
+		unstarted && strings.Contains(e.Console, "Initramfs unpacking failed: write error"),
+		panicked("emory"), panicked("Failed to allocate"):
 		return "The machine has too little memory to start: give it more in the lab file."
-	case e.Panic && has("No working init found"), e.Panic && has("Unable to mount root fs"):
+	case unstarted:
 		return "The machine's kernel found nothing to start: its initrd is broken."
 	case e.Panic:
 		return fmt.Sprintf("The machine's kernel panicked: %s.", strings.TrimSuffix(panicText, "."))

@@ -336,7 +336,7 @@ func TestInterfaces(t *testing.T) {
 				frame := make([]byte, 2048)
 				_ = conn.SetDeadline(time.Now().Add(patience))
 				n, err := conn.Read(frame) // IPv6 solicits by itself
-				if err != nil || n < 14 || frame[11] != byte(i+1) {
+				if source := headerBytes(c.Kernel) + 11; err != nil || n <= source || frame[source] != byte(i+1) {
 					t.Errorf("eth%d sent %x, %v", i, frame[:n], err)
 				}
 				m.sh(t, fmt.Sprintf("ip link set eth%d down", i))

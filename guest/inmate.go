@@ -146,11 +146,11 @@ func (jail *cell) admit(in *inmate, control *os.File, s *script) error {
 func (in *inmate) receive(oob []byte) error {
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil || len(msgs) != 1 {
-		return fmt.Errorf("the jail sent %d control messages: %w", len(msgs), err)
+		return fmt.Errorf("the jail sent %d control messages (%v)", len(msgs), err)
 	}
 	fds, err := unix.ParseUnixRights(&msgs[0])
 	if err != nil || len(fds) != 3 {
-		return fmt.Errorf("the jail sent %d descriptors: %w", len(fds), err)
+		return fmt.Errorf("the jail sent %d descriptors (%v)", len(fds), err)
 	}
 	in.scratch = os.NewFile(uintptr(fds[0]), "scratch")
 	in.notify = os.NewFile(uintptr(fds[1]), "notify")

@@ -120,7 +120,7 @@ func (m *mconsole) exchange(req []byte) (string, error) {
 		}
 		answer.Write(r.text)
 		if r.failed {
-			return "", fmt.Errorf("it answered %q", answer.String())
+			return "", fmt.Errorf("it answered %q", plainLines(answer.Bytes(), 1))
 		}
 		if !r.more {
 			return answer.String(), nil

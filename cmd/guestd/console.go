@@ -13,8 +13,9 @@ import (
 
 // console is one of the guest's terminals, /dev/ttyN, and its shell.
 type console struct {
-	g    *guest
-	path string
+	g      *guest
+	path   string
+	device uint64 // what path is, once it has been opened
 
 	mu   sync.Mutex
 	fd   int
@@ -39,16 +40,30 @@ func (g *guest) openConsoles() {
 // the kernel hangs its terminal up, and every descriptor of it is dead. c.mu is
 // held, or nobody knows c yet.
 func (c *console) reopen() error {
-	old := c.fd
-	fd, err := syscall.Open(c.path, syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+	fd, err := c.openTerminal(syscall.O_RDWR)
+	if err == syscall.ENOENT && c.device != 0 {
+		// A student has been at /dev. On it hangs the way back to a shell.
+		_ = mkdir("/dev", 0o755)
+		_ = syscall.Mknod(c.path, syscall.S_IFCHR|0o600, int(c.device))
+		fd, err = c.openTerminal(syscall.O_RDWR)
+	}
 	if err != nil {
 		return wrap("opening "+c.path, err)
 	}
+	var st syscall.Stat_t
+	if syscall.Fstat(fd, &st) == nil {
+		c.device = st.Rdev
+	}
+	old := c.fd
 	c.fd = fd
 	if old >= 0 {
 		syscall.Close(old) // after the open, or the window's size would be lost
 	}
 	return nil
+}
+
+func (c *console) openTerminal(mode int) (int, error) {
+	return syscall.Open(c.path, mode|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
 }
 
 func (g *guest) console(n int) (*console, error) {
@@ -66,7 +81,7 @@ func (g *guest) OpenConsole(n int) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open {
+	if c.open || g.stopping() {
 		return nil
 	}
 	c.open = true
@@ -93,12 +108,21 @@ func (g *guest) Resize(n int, cols, rows uint16) error {
 // a fork and exec of 5 to 13 ms before the prompt; environ has what it sets.
 var shells = []string{"/bin/bash", "/bin/sh"}
 
+// home is where programs start: root's, and the root where that is gone. With a
+// folder that is not there, nothing could be started any more.
+func home() string {
+	if unix.Access("/root", unix.X_OK) == nil {
+		return "/root"
+	}
+	return "/"
+}
+
 // start runs a shell as the leader of a session whose terminal this is.
 // c.mu is held.
 func (c *console) start(path string) (agent.Process, error) {
 	fd := uintptr(c.fd)
 	p, err := c.g.procs.spawn(path, []string{path[len("/bin/"):]}, &syscall.ProcAttr{
-		Dir:   "/root",
+		Dir:   home(),
 		Env:   environ,
 		Files: []uintptr{fd, fd, fd},
 		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: true},
@@ -180,10 +204,15 @@ func describe(s syscall.WaitStatus) string {
 // say writes a notice of our own, set off from what programs write.
 func (c *console) say(text string) { c.write([]byte("\n\x1b[2m[" + text + "]\x1b[0m\n")) }
 
+// write waits while the host takes nothing, which it does as long as a student
+// holds the output. So it holds no lock meanwhile: the guest's end needs that.
 func (c *console) write(b []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, _ = syscall.Write(c.fd, b) // nobody to tell that it cannot be told
+	fd, err := c.openTerminal(syscall.O_WRONLY)
+	if err != nil {
+		return
+	}
+	defer syscall.Close(fd)
+	_, _ = syscall.Write(fd, b) // nobody to tell that it cannot be told
 }
 
 // reset makes the terminal usable whatever the last program left it in. c.mu

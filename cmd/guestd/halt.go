@@ -69,11 +69,19 @@ func (g *guest) leaveDisk() {
 
 // empty waits until no child is left, orphans included.
 func (p *processes) empty(patience time.Duration) bool {
-	select {
-	case <-p.none:
-		return true
-	case <-time.After(patience):
-		return false
+	late := time.After(patience)
+	for {
+		p.mu.Lock()
+		idle := p.idle
+		p.mu.Unlock()
+		if idle {
+			return true
+		}
+		select {
+		case <-p.none:
+		case <-late:
+			return false
+		}
 	}
 }
 

@@ -9,8 +9,8 @@
 // For the same reason it keeps away from fmt, encoding/json and os/signal:
 // their start-up work and threads would come before every prompt.
 //
-// Under the names reboot, poweroff, halt and shutdown it is the command of
-// that name.
+// Under the names reboot, poweroff, halt, shutdown, init, telinit and runlevel
+// it is the command of that name.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 
 func main() {
 	if syscall.Getpid() != 1 {
-		os.Exit(powerCommand(os.Args))
+		os.Exit(command(os.Args))
 	}
 	g := &guest{listening: make(chan struct{})}
 	g.times.Start = uptime()

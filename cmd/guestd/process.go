@@ -14,8 +14,9 @@ import (
 type processes struct {
 	mu      sync.Mutex
 	waiting map[int]chan syscall.WaitStatus
-	some    sync.Cond // a child has been started
-	none    chan struct{}
+	some    sync.Cond     // idle has become false
+	idle    bool          // there is no child at all
+	none    chan struct{} // capacity 1: idle has become true, perhaps long ago
 }
 
 func (p *processes) start() {
@@ -36,6 +37,7 @@ func (p *processes) spawn(path string, argv []string, attr *syscall.ProcAttr) (a
 	}
 	exit := make(chan syscall.WaitStatus, 1)
 	p.waiting[pid] = exit
+	p.idle = false
 	p.some.Signal()
 	return agent.Process{PID: pid, Exit: exit}, nil
 }
@@ -47,11 +49,14 @@ func (p *processes) reap() {
 		p.mu.Lock()
 		switch {
 		case err == syscall.ECHILD && len(p.waiting) == 0:
+			p.idle = true
 			select {
 			case p.none <- struct{}{}:
 			default:
 			}
-			p.some.Wait()
+			for p.idle {
+				p.some.Wait()
+			}
 		case err == nil:
 			if exit := p.waiting[pid]; exit != nil {
 				delete(p.waiting, pid)

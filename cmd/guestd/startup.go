@@ -67,6 +67,9 @@ func (g *guest) startup(services []string) {
 		failed := g.runCommands(log)
 		close(commands)
 		for _, path := range services {
+			if g.stopping() {
+				return
+			}
 			if code, err := g.runLogged(log, path, path, "start"); err != nil || code != 0 {
 				failed = append(failed, path)
 			}
@@ -119,7 +122,7 @@ func (g *guest) runLogged(log *os.File, path string, argv ...string) (int, error
 	}
 	defer null.Close()
 	p, err := g.procs.spawn(path, argv, &syscall.ProcAttr{
-		Dir:   "/root",
+		Dir:   home(),
 		Env:   environ,
 		Files: []uintptr{null.Fd(), log.Fd(), log.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},

@@ -49,6 +49,10 @@ func TestPowerWord(t *testing.T) {
 		{[]string{"shutdown", "-r", "+0"}, "reboot"},
 		{[]string{"shutdown", "-r", "23:00"}, ""},
 		{[]string{"shutdown", "-c"}, ""},
+		{[]string{"init", "0"}, "poweroff"},
+		{[]string{"telinit", "6"}, "reboot"},
+		{[]string{"init"}, ""},
+		{[]string{"telinit", "q"}, ""},
 		{[]string{"guestd"}, ""},
 	} {
 		word, problem := powerWord(tt.args[0], tt.args)

@@ -11,7 +11,8 @@ type attachCmd struct {
 }
 
 func (c *attachCmd) Run(ctx context.Context, f *Folders) error {
-	info, err := localSpawn(f).Find(ctx, c.Rack)
+	local := localSpawn(f)
+	info, err := local.Find(ctx, c.Rack)
 	if err != nil {
 		return err
 	}
@@ -27,5 +28,5 @@ func (c *attachCmd) Run(ctx context.Context, f *Folders) error {
 	if node == "" {
 		node = info.Spec.Topology.Nodes[0].Name
 	}
-	return attachTerminal(ctx, stream, c.Rack, node)
+	return attachTerminal(ctx, local, stream, c.Rack, node)
 }

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -20,9 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-	"github.com/patchbay/patchbay/guest/image"
-	"github.com/patchbay/patchbay/guest/kernel"
+	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/static"
 )
 
@@ -40,22 +37,10 @@ type site struct {
 	ended chan error
 }
 
-// cacheFolder is where this machine's kernels and images lie.
-func cacheFolder() (string, error) {
-	if c := os.Getenv("PATCHBAY_CACHE"); c != "" {
-		return c, nil
-	}
-	if os.Geteuid() == 0 {
-		return "/var/cache/patchbay", nil
-	}
-	dir, err := os.UserCacheDir()
-	return filepath.Join(dir, "patchbay"), err
-}
+const chromium = "/usr/bin/chromium"
 
-// missing says what an end-to-end test needs and this machine lacks.
-func missing(cache string) error {
-	_, kernelErr := kernel.Find(cache, "")
-	_, imageErr := image.Find(cache, "")
+// browsable says what a test with a browser needs besides and this machine lacks.
+func browsable() error {
 	_, chromeErr := exec.LookPath(chromium)
 	var bundleErr error
 	if f, err := static.FS().Open("lab.js"); err != nil {
@@ -63,40 +48,15 @@ func missing(cache string) error {
 	} else {
 		bundleErr = f.Close()
 	}
-	return errors.Join(kernelErr, imageErr, chromeErr, bundleErr)
-}
-
-const chromium = "/usr/bin/chromium"
-
-// buildPrograms compiles patchbay and guestd into a folder.
-func buildPrograms(t *testing.T, dir string) {
-	t.Helper()
-	for name, cgo := range map[string]string{"patchbay": "CGO_ENABLED=1", "guestd": "CGO_ENABLED=0"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "../"+name)
-		cmd.Env = append(os.Environ(), cgo)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("building %s: %v\n%s", name, err, out)
-		}
-	}
+	return errors.Join(chromeErr, bundleErr)
 }
 
 // newSite starts a server. What it started is gone when the test ends, and the
 // test fails when it is not.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	cache, err := cacheFolder()
-	if err == nil {
-		err = missing(cache)
-	}
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skipf("no end-to-end test here: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	buildPrograms(t, dir)
-	s := &site{t: t, exe: filepath.Join(dir, "patchbay"), state: t.TempDir(), cache: cache, addr: "127.0.0.1:0"}
+	exe, cache := programs(t, browsable())
+	s := &site{t: t, exe: exe, state: t.TempDir(), cache: cache, addr: "127.0.0.1:0"}
 	t.Cleanup(s.cleanUp)
 	s.start()
 	return s
@@ -154,7 +114,7 @@ func (s *site) cleanUp() {
 	s.kill(syscall.SIGTERM)
 	for _, dir := range racksIn(s.state) {
 		if s.t.Failed() {
-			if text, err := os.ReadFile(filepath.Join(dir, "rack.log")); err == nil {
+			if text, err := os.ReadFile(filepath.Join(dir, rack.LogFile)); err == nil {
 				s.t.Logf("%s:\n%s", filepath.Base(dir), text)
 			}
 		}
@@ -263,128 +223,6 @@ func (s *site) student(admin *http.Client, login string, labs ...string) *http.C
 	c := s.newcomer(user.Link)
 	s.api(c, "POST", "/api/v1/join", map[string]any{"code": course.JoinCode}, nil)
 	return c
-}
-
-// page is a browser's tab.
-type page struct {
-	t   *testing.T
-	s   *site
-	ctx context.Context
-}
-
-// browse starts a browser. It is gone when the test ends.
-func (s *site) browse() *page {
-	s.t.Helper()
-	opts := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.UserDataDir(s.t.TempDir()), chromedp.WindowSize(1280, 800))
-	allocator, end := chromedp.NewExecAllocator(context.Background(), opts...)
-	s.t.Cleanup(end)
-	ctx, _ := chromedp.NewContext(allocator)
-	s.t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			s.t.Logf("ending the browser: %v", err)
-		}
-	})
-	p := &page{t: s.t, s: s, ctx: ctx}
-	p.do(chromedp.EmulateViewport(1280, 800))
-	return p
-}
-
-// patience is how long a page may take for anything: a bound against hanging
-// on a slow machine, no measure of anything.
-const patience = 90 * time.Second
-
-func (p *page) do(steps ...chromedp.Action[chromedp.Void]) {
-	p.t.Helper()
-	if err := chromedp.Do(p.ctx); err != nil { // starts the browser, the first time
-		p.t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		p.fail("%v", err)
-	}
-}
-
-// fail ends the test and keeps what the page looked like.
-func (p *page) fail(format string, args ...any) {
-	p.t.Helper()
-	if shot, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot()); err == nil {
-		file := filepath.Join(p.t.ArtifactDir(), "failed.png")
-		if err := os.WriteFile(file, shot, 0o644); err == nil {
-			p.t.Logf("the page looked like %s (kept with go test -artifacts)", file)
-		}
-	}
-	p.t.Fatalf(format, args...)
-}
-
-// eval gives the value of an expression in the page.
-func eval[T any](p *page, expression string) T {
-	p.t.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
-	if err != nil {
-		p.fail("%s: %v", expression, err)
-	}
-	return v
-}
-
-// wait waits until an expression is true in the page. While a page is being
-// loaded, expressions fail: that counts as false.
-func (p *page) wait(what, expression string) {
-	p.t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		ok, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
-		if ok && err == nil {
-			return
-		}
-		if p.ctx.Err() != nil || time.Now().After(deadline) {
-			text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.body.innerText`))
-			p.fail("waiting for %s: %s is not true (%v)\nthe page says:\n%s", what, expression, err, text)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-// logIn goes through the form.
-func (p *page) logIn(login string) {
-	p.t.Helper()
-	p.do(chromedp.Navigate(p.s.url+"/login"),
-		chromedp.SendKeys(chromedp.CSS(`input[name=login]`), login),
-		chromedp.SendKeys(chromedp.CSS(`input[name=password]`), e2ePassword),
-		chromedp.Click(chromedp.CSS(`main button`)),
-		chromedp.WaitVisible(chromedp.CSS(`form[action="/logout"]`)))
-}
-
-// text is what a node's first terminal has shown.
-func (p *page) text(node string) string {
-	p.t.Helper()
-	return strings.TrimRight(eval[string](p, `patchbay.text("`+node+`")`), " \n")
-}
-
-// terminal puts a node's first terminal in front and waits for its prompt.
-func (p *page) terminal(node string) {
-	p.t.Helper()
-	tab := `[role=tab][data-node="` + node + `"]`
-	p.wait("the tab of "+node, `document.querySelector('`+tab+`')`)
-	p.do(chromedp.Click(chromedp.CSS(tab)))
-	p.wait("the prompt of "+node, `/[#$] ?$/.test(patchbay.text("`+node+`").trimEnd())`)
-}
-
-// say types a line as keystrokes into the terminal in front.
-func (p *page) say(line string) {
-	p.t.Helper()
-	p.do(chromedp.KeyEvent(line + "\r"))
-}
-
-// running waits until all nodes of the lab run.
-func (p *page) running() {
-	p.t.Helper()
-	p.wait("the page", `window.patchbay`)
-	p.wait("all nodes running", `patchbay.state()?.nodes.every(n => n.status === "running")`)
 }
 
 // output is a bytes.Buffer for several goroutines.

@@ -14,7 +14,8 @@ import (
 type psCmd struct{}
 
 func (c *psCmd) Run(ctx context.Context, f *Folders) error {
-	all, err := localSpawn(f).List(ctx)
+	local := localSpawn(f)
+	all, err := local.List(ctx)
 	if len(all) == 0 {
 		if err == nil {
 			fmt.Println("No racks. Start one with: patchbay run two-hosts")
@@ -25,6 +26,10 @@ func (c *psCmd) Run(ctx context.Context, f *Folders) error {
 	fmt.Fprintln(w, "RACK\tLAB\tOWNER\tNODES RUNNING\tSINCE\t")
 	for _, info := range all {
 		nodes, since := describeRack(ctx, info)
+		if runs, err := local.Runs(ctx, info.Spec.ID); err == nil && !runs {
+			info.Running = false // it ended while it was asked
+			nodes, since = describeRack(ctx, info)
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", info.Spec.ID, info.Spec.LabSlug, info.Spec.Owner, nodes, since)
 	}
 	if flushErr := w.Flush(); err == nil {

@@ -64,7 +64,7 @@ func (c *runCmd) Run(ctx context.Context, f *Folders) error {
 		fmt.Printf("%s runs. Attach to it with: patchbay attach %s\n", spec.ID, spec.ID)
 		return nil
 	}
-	return attachTerminal(ctx, stream, spec.ID, node)
+	return attachTerminal(ctx, local, stream, spec.ID, node)
 }
 
 // localSpawn runs racks on this machine, as serve does, and sees serve's.
@@ -120,7 +120,7 @@ func showStart(ctx context.Context, stream *rack.Stream, node string) error {
 }
 
 // attachTerminal shows a console until the person leaves or the rack ends.
-func attachTerminal(ctx context.Context, stream *rack.Stream, id, node string) error {
+func attachTerminal(ctx context.Context, local *spawn.Local, stream *rack.Stream, id, node string) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
 		fmt.Fprintf(os.Stderr, "No terminal here: passing bytes to and from %s's console.\n", node)
 		return tty.Copy(ctx, stream, node, os.Stdin, os.Stdout, time.Second)
@@ -134,6 +134,11 @@ func attachTerminal(ctx context.Context, stream *rack.Stream, id, node string) e
 	case tty.Detached:
 		fmt.Printf("%s runs on. Come back with: patchbay attach %s. End it with: patchbay stop %s\n", id, id, id)
 	case tty.Stopped:
+		// The guests are gone, the rack's process is about to be: what is said
+		// next holds for whoever starts it again at once, too.
+		if err := local.Stop(ctx, id); err != nil {
+			return err
+		}
 		fmt.Printf("%s has stopped; its disks are kept.\n", id)
 	case tty.Ended:
 		fmt.Printf("%s has ended.\n", id)

@@ -1,4 +1,4 @@
-package main
+package main_test
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -14,47 +13,20 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/patchbay/patchbay/guest/image"
-	"github.com/patchbay/patchbay/guest/kernel"
 )
 
-// program is the real patchbay with a guestd beside it, and folders of its own.
+// program is the real patchbay, and folders of its own.
 type program struct {
 	path string
 	env  []string
 }
 
-// buildProgram builds both programs and gives them the machine's kernels and
-// images. It skips the test where there are none and nobody insists.
-func buildProgram(t *testing.T) *program {
+// newProgram gives the program folders of its own.
+func newProgram(t *testing.T) *program {
 	t.Helper()
-	var f Folders
-	f.Cache = os.Getenv("PATCHBAY_CACHE")
-	if err := f.AfterApply(); err != nil {
-		t.Fatal(err)
-	}
-	_, kernelErr := kernel.Find(f.Cache, "")
-	_, imageErr := image.Find(f.Cache, "")
-	if err := errors.Join(kernelErr, imageErr); err != nil {
-		if os.Getenv("CI") == "" {
-			t.Skipf("no real guests here: %v", err)
-		}
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	p := &program{path: filepath.Join(dir, "patchbay")}
-	for _, name := range []string{"patchbay", "guestd"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "../"+name)
-		cmd.Env = os.Environ()
-		if name == "guestd" {
-			cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
-		}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("building %s: %v\n%s", name, err, out)
-		}
-	}
-	p.env = append(os.Environ(), "PATCHBAY_STATE="+filepath.Join(dir, "state"), "PATCHBAY_CACHE="+f.Cache, "TERM=xterm-256color")
+	exe, cache := programs(t)
+	p := &program{path: exe}
+	p.env = append(os.Environ(), "PATCHBAY_STATE="+t.TempDir(), "PATCHBAY_CACHE="+cache, "TERM=xterm-256color")
 	t.Cleanup(func() { // for a test that failed half-way
 		cmd := exec.Command(p.path, "stop", "--remove", "two-hosts")
 		cmd.Env = p.env
@@ -209,7 +181,7 @@ func (me *person) leaves() {
 }
 
 func TestRunAttachStop(t *testing.T) {
-	p := buildProgram(t)
+	p := newProgram(t)
 	const menu, esc = "\x1d", "\x1b"
 	me := p.sit(t, "run", "two-hosts")
 	me.sees("pc1              running")

@@ -71,10 +71,14 @@ func (c *Client) Configure(ctx context.Context, m Machine) (Ready, error) {
 		case <-cl.done:
 			err = cl.err
 		case <-ctx.Done():
-			return Ready{}, wrap("configuring the guest", ctx.Err())
+			err = ctx.Err()
 		}
 	}
-	return ready, wrap("configuring the guest", err)
+	if err != nil {
+		// An answer may still be under way, so ready is not to be touched.
+		return Ready{}, wrap("configuring the guest", err)
+	}
+	return ready, nil
 }
 
 // Exec runs a program and waits for its end. An exit code, even 127, is a

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -169,6 +171,27 @@ func TestConfigureThatFails(t *testing.T) {
 	}
 	if err := c.Ping(t.Context()); err != nil {
 		t.Errorf("guestd does not answer afterwards: %v", err)
+	}
+}
+
+// However much went wrong in the guest, saying so fits on the line.
+func TestManyWarnings(t *testing.T) {
+	long := strings.Repeat("x", agent.MaxBody)
+	c, s := connect(t, &machine{configure: func(agent.Machine) (agent.Ready, error) {
+		return agent.Ready{Warnings: slices.Repeat([]string{long, "short"}, 1000)}, nil
+	}})
+	r, err := c.Configure(t.Context(), agent.Machine{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(r.Warnings); n < 10 || n > 20 || r.Warnings[1] != "short" || r.Warnings[n-1] != "and "+strconv.Itoa(2000-n+1)+" more like these" {
+		t.Errorf("%d warnings came, the last is %.60q", n, r.Warnings[n-1])
+	}
+	if err := s.Event(agent.Event{Kind: agent.EventWarning, Text: long}); err != nil {
+		t.Error(err)
+	}
+	if e := <-c.Events(); len(e.Text) == 0 || len(e.Text) >= len(long) {
+		t.Errorf("the event's text has %d bytes", len(e.Text))
 	}
 }
 

@@ -20,7 +20,9 @@ import (
 //
 // The line itself loses nothing, but root in the guest may write to it or read
 // from it (echo hello >/dev/ttyS0). The sums let both ends step over such bytes
-// and find the next frame instead of giving the guest up.
+// and find the next frame instead of giving the guest up. A frame whose body is
+// damaged is stepped over as a whole: to look for others within it would let a
+// guest buy a sum over 64 KiB, 10 µs of the host's, with every 20 bytes.
 const (
 	headerSize = 20
 	magic0     = 0xB7
@@ -89,11 +91,11 @@ func (fr *frameReader) next() (frame, error) {
 			return frame{}, err
 		}
 		h = fr.buf[fr.r : fr.r+size] // fill may have moved it
+		fr.r += size
 		if crc32.ChecksumIEEE(h[headerSize:]) != binary.BigEndian.Uint32(h[12:]) {
-			fr.skip()
+			fr.skipped += int64(size)
 			continue
 		}
-		fr.r += size
 		return frame{
 			kind: kind(h[2]),
 			more: h[3]&flagMore != 0,

@@ -2,6 +2,8 @@ package agent_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"io"
 	"slices"
 	"testing"
@@ -88,6 +90,20 @@ func TestFramesAreFoundBehindGarbage(t *testing.T) {
 		if skipped != int64(2*len(garbage)) {
 			t.Errorf("%s: skipped %d bytes, want %d", name, skipped, 2*len(garbage))
 		}
+	}
+}
+
+// A guest that sends frames within frames with wrong sums does not get each of
+// them summed up: what a damaged frame held is gone.
+func TestDamagedFramesAreSteppedOver(t *testing.T) {
+	ping := agent.Frame{Kind: agent.KindPing, ID: 5, Body: []byte("x")}
+	whole := agent.AppendFrame(nil, ping)
+	damaged := agent.AppendFrame(nil, agent.Frame{Kind: agent.KindData, Body: bytes.Repeat(whole, 100)})
+	damaged[12] ^= 1 // the body's sum, and the header's own to go with it
+	binary.BigEndian.PutUint32(damaged[16:], crc32.ChecksumIEEE(damaged[:16]))
+	got, skipped := readAll(t, bytes.NewReader(slices.Concat(whole, damaged, whole)))
+	if !sameFrames(got, []agent.Frame{ping, ping}) || skipped != int64(len(damaged)) {
+		t.Errorf("found %d frames and skipped %d bytes, want 2 and %d", len(got), skipped, len(damaged))
 	}
 }
 

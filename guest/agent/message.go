@@ -149,7 +149,7 @@ func decodeEvent(b []byte) (Event, error) {
 type Exec struct {
 	Args    []string      // Args[0] is looked for in PATH
 	Env     []string      // KEY=value, on top of guestd's own; PATH, HOME and TERM are given
-	Dir     string        // empty means /root
+	Dir     string        // empty means /root, or / where that is gone
 	Stdin   []byte        // at most MaxStdin bytes
 	Limit   int           // bytes of output kept of each stream; 0 means 1 MiB
 	Timeout time.Duration // after it the guest kills the program; 0 means never. A context's deadline lowers it

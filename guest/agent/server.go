@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strconv"
 	"sync"
 	"syscall"
 )
@@ -79,12 +80,13 @@ func (s *Server) Hello(kernel string) error {
 
 // Event tells the host something unasked.
 func (s *Server) Event(e Event) error {
+	e.Text = cut(e.Text)
 	return s.send(kindEvent, 0, false, e.append(nil))
 }
 
 // Fail tells the host, unasked, why this guest will never be ready.
 func (s *Server) Fail(reason string) error {
-	return s.send(kindFailed, 0, false, []byte(reason))
+	return s.send(kindFailed, 0, false, []byte(cut(reason)))
 }
 
 // Serve answers the host until the line ends. It returns when all that it
@@ -101,7 +103,7 @@ func (s *Server) Serve() error {
 			return err
 		}
 		if err := s.handle(f); err != nil {
-			if err := s.send(kindError, f.id, false, []byte(err.Error())); err != nil {
+			if err := s.refuse(f.id, err); err != nil {
 				return err
 			}
 		}
@@ -115,6 +117,14 @@ func (s *Server) send(k kind, id uint32, more bool, body []byte) error {
 	s.buf = appendFrame(s.buf[:0], frame{kind: k, more: more, id: id, body: body})
 	_, err := s.out.Write(s.buf)
 	return err
+}
+
+// cut shortens a text to what the host reads of it. A name that the host or a
+// lab chose may be in it, and no frame holds more than MaxBody.
+func cut(text string) string { return text[:min(len(text), maxText)] }
+
+func (s *Server) refuse(id uint32, err error) error {
+	return s.send(kindError, id, false, []byte(cut(err.Error())))
 }
 
 func (s *Server) done(id uint32) error { return s.send(kindDone, id, false, nil) }
@@ -199,10 +209,25 @@ func (s *Server) configure(f frame) error {
 	}
 	ready, err := s.sys.Configure(m)
 	if err != nil {
-		return s.send(kindFailed, f.id, false, []byte(err.Error()))
+		return s.send(kindFailed, f.id, false, []byte(cut(err.Error())))
 	}
 	s.ready = true
+	ready.Warnings = few(ready.Warnings)
 	return s.send(kindReady, f.id, false, ready.append(nil))
+}
+
+// few bounds warnings to what fits into a frame: on a full disk, each of a lab's
+// files has one.
+func few(warnings []string) []string {
+	const most = MaxBody/(4+maxText) - 2
+	list := make([]string, 0, min(len(warnings), most+1))
+	for i, w := range warnings {
+		if i == most {
+			return append(list, "and "+strconv.Itoa(len(warnings)-most)+" more like these")
+		}
+		list = append(list, cut(w))
+	}
+	return list
 }
 
 // data goes to the put or exec that it belongs to. One that was refused leaves

@@ -76,7 +76,9 @@ func (s *Server) run(id uint32, e Exec) error {
 	}
 	dir := e.Dir
 	if dir == "" {
-		dir = "/root"
+		if dir = "/root"; syscall.Access(dir, 1) != nil { // X_OK: nothing starts in a folder that is gone
+			dir = "/"
+		}
 	}
 	s.mu.Lock()
 	taken := s.running[id] != nil

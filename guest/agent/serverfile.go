@@ -124,7 +124,7 @@ func (s *Server) get(f frame) error {
 		}()
 		if err := s.sendFile(id, file, uint32(info.Mode().Perm()), req); err != nil {
 			// If that cannot be sent either, Serve finds out by itself.
-			_ = s.send(kindError, id, false, []byte(err.Error()))
+			_ = s.refuse(id, err)
 		}
 	})
 	return nil

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -78,6 +79,14 @@ func (m *Manual) Receive(port int, frame []byte) bool {
 	return p.tx.frames > before
 }
 
+// Place puts a record where Replay finds it.
+func (m *Manual) Place(rec []byte) {
+	m.l.rx.msgs[0].len = uint32(copy(m.l.rx.buf[:bufSize], rec))
+}
+
+// Replay receives the record of Place.
+func (m *Manual) Replay(port int) { m.l.receive(m.ports[port], 0) }
+
 // Reset forgets all addresses.
 func (m *Manual) Reset() {
 	for _, p := range m.ports {
@@ -85,11 +94,20 @@ func (m *Manual) Reset() {
 	}
 }
 
-// Discard empties the queues and calls f, if any, with each port that had frames.
-func (m *Manual) Discard(f func(port, frames int)) {
+// Discard empties the queues and calls f, if any, with each port that had
+// records and what they were.
+func (m *Manual) Discard(f func(port int, recs [][]byte)) {
 	for _, p := range m.l.dirty {
 		if f != nil {
-			f(slices.Index(m.ports, p), p.out.n)
+			var recs [][]byte
+			for i := range p.out.msgs[:p.out.n] {
+				var rec []byte
+				for _, v := range p.out.iovs[2*i:][:p.out.msgs[i].hdr.Iovlen] {
+					rec = append(rec, unsafe.Slice(v.Base, v.Len)...)
+				}
+				recs = append(recs, rec)
+			}
+			f(slices.Index(m.ports, p), recs)
 		}
 		p.out.n = 0
 		p.dirty = false

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/patchbay/patchbay/vnet"
+	"github.com/patchbay/patchbay/vnet/offload"
 	"golang.org/x/sys/unix"
 )
 
@@ -79,25 +80,43 @@ func TestRingOverflow(t *testing.T) {
 }
 
 func TestNothingIsAllocated(t *testing.T) {
-	for _, kind := range []vnet.Kind{vnet.SwitchKind, vnet.Hub, vnet.Link} {
-		m, fds := manual(t, kind, 2)
-		in, out := vnet.NewPump(frame(0xff, 1)), vnet.NewPump(frame(1, 2))
-		frames := 0
-		allocs := testing.AllocsPerRun(200, func() {
-			in.Send(fds[0], vnet.Batch)
-			out.Send(fds[1], 3)
-			if err := m.Round(); err != nil {
-				t.Fatal(err)
+	h, super := super(t, 0xff, 1, 20000, 1448)
+	access, trunk := vnet.VLANConfig{Access: 10}, vnet.VLANConfig{Trunk: []uint16{10}}
+	for _, tt := range []struct {
+		name  string
+		kind  vnet.Kind
+		ports [2]vnet.PortConfig
+		rec   []byte
+		n     int // frames of one record on a wire
+	}{
+		{"switch", vnet.SwitchKind, [2]vnet.PortConfig{}, frame(0xff, 1), 1},
+		{"hub", vnet.Hub, [2]vnet.PortConfig{}, frame(0xff, 1), 1},
+		{"link", vnet.Link, [2]vnet.PortConfig{}, frame(0xff, 1), 1},
+		{"VLAN", vnet.SwitchKind, [2]vnet.PortConfig{{VLAN: access}, {VLAN: trunk}}, frame(0xff, 1), 1},
+		{"super-frame", vnet.SwitchKind, [2]vnet.PortConfig{{Offload: true}, {Offload: true}}, withHeader(h, super), 14},
+		{"super-frame, cut and tagged", vnet.SwitchKind, [2]vnet.PortConfig{{Offload: true, VLAN: access}, {VLAN: trunk}}, withHeader(h, super), 14},
+		{"mirrored", vnet.Hub, [2]vnet.PortConfig{{Offload: true}, {Mirror: true}}, withHeader(h, super), 14},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, fds := manualOf(t, tt.kind, tt.ports[:]...)
+			in, out := vnet.NewPump(tt.rec), vnet.NewPump(frame(1, 2))
+			allocs := testing.AllocsPerRun(200, func() {
+				in.Send(fds[0], 5)
+				out.Send(fds[1], 3)
+				if err := m.Round(); err != nil {
+					t.Fatal(err)
+				}
+				for out.Drain(fds[1]) > 0 {
+				}
+				in.Drain(fds[0])
+			})
+			if allocs != 0 {
+				t.Errorf("%v allocations a round; want none", allocs)
 			}
-			frames += out.Drain(fds[1])
-			in.Drain(fds[0])
+			if got := m.Stats(1).RxFrames; got < uint64(200*5*tt.n) {
+				t.Errorf("only %d frames came through", got)
+			}
 		})
-		if allocs != 0 {
-			t.Errorf("%s: %v allocations a round; want none", kind, allocs)
-		}
-		if frames < 200*vnet.Batch {
-			t.Errorf("%s: only %d frames came through", kind, frames)
-		}
 	}
 }
 
@@ -120,22 +139,19 @@ func FuzzReceive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		for kind, m := range switches {
 			m.Reset()
-			for b := in; len(b) >= 2; {
-				from, size := int(b[0])%ports, min(int(b[1]), len(b)-2)
-				rec := b[2 : 2+size]
-				b = b[2+size:]
+			eachRecord(in, ports, func(from int, rec []byte) {
 				ok := m.Receive(from, rec)
-				if ok != (size >= vnet.MinFrame) {
-					t.Errorf("%s: a record of %d bytes taken: %v", kind, size, ok)
+				if ok != (len(rec) >= vnet.MinFrame) {
+					t.Errorf("%s: a record of %d bytes taken: %v", kind, len(rec), ok)
 				}
 				outs := 0
-				m.Discard(func(port, frames int) {
+				m.Discard(func(port int, recs [][]byte) {
 					outs++
 					if port == from {
 						t.Errorf("%s: %x came back to port %d", kind, rec, from)
 					}
-					if frames != 1 {
-						t.Errorf("%s: %x came out %d times of port %d", kind, rec, frames, port)
+					if len(recs) != 1 || !bytes.Equal(recs[0], rec) {
+						t.Errorf("%s: %x came out of port %d as %x", kind, rec, port, recs)
 					}
 				})
 				switch {
@@ -146,10 +162,75 @@ func FuzzReceive(f *testing.F) {
 				case outs != 0 && outs != 1 && outs != ports-1:
 					t.Errorf("%s: %x came out of %d ports", kind, rec, outs)
 				}
-			}
+			})
 			if kind == vnet.SwitchKind && m.Known() > limit {
 				t.Errorf("%d addresses known; want at most %d", m.Known(), limit)
 			}
 		}
+	})
+}
+
+// eachRecord reads the input of the fuzz tests.
+func eachRecord(in []byte, ports int, f func(from int, rec []byte)) {
+	for len(in) >= 2 {
+		from, size := int(in[0])%ports, min(int(in[1]), len(in)-2)
+		f(from, in[2:2+size])
+		in = in[2+size:]
+	}
+}
+
+// FuzzVLAN sends arbitrary records, with offload headers or without, through
+// ports of all kinds, and holds what comes out against the rules: access ports see no
+// tag, trunks see the tags that are theirs, nobody sees a VLAN that it is not in.
+func FuzzVLAN(f *testing.F) {
+	h, cut := super(f, 2, 1, 150, 60)
+	ht, tag := super(f, 2, 1, 150, 60, 10)
+	for port, rec := range [][]byte{frame(0xff, 1), tagged(frame(0xff, 1), 10), withHeader(h, cut), withHeader(ht, tag)} {
+		f.Add(append([]byte{byte(port), byte(len(rec))}, rec...))
+	}
+	f.Add(append([]byte{1, 72}, tagged(frame(0xff, 1), 10, 20)...))
+	access, trunk, native := vnet.VLANConfig{Access: 10}, vnet.VLANConfig{Trunk: []uint16{10, 20}}, vnet.VLANConfig{Trunk: []uint16{10}, Native: 20}
+	ports := []vnet.PortConfig{{VLAN: access}, {VLAN: trunk}, {VLAN: access, Offload: true}, {VLAN: trunk, Offload: true}, {VLAN: native}, {}}
+	m, err := vnet.NewManualOf(vnet.SegmentConfig{Kind: vnet.SwitchKind, MTU: vnet.DefaultMTU, Storm: -1}, 16, ports, []int{-1, -1, -1, -1, -1, -1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(m.Close)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		m.Reset()
+		eachRecord(in, len(ports), func(from int, rec []byte) {
+			ok := m.Receive(from, rec)
+			m.Discard(func(port int, recs [][]byte) {
+				if !ok || port == from {
+					t.Fatalf("%x from %d (taken: %v) came out of %d", rec, from, ok, port)
+				}
+				c := ports[port]
+				for _, r := range recs {
+					if c.Offload {
+						h, err := offload.Parse(r)
+						if err != nil {
+							t.Fatal(err)
+						}
+						r = r[offload.Size:]
+						if err := h.Check(r); err != nil {
+							t.Fatalf("%x from %d came out of %d as %x: %v", rec, from, port, r, err)
+						}
+					}
+					if len(r) < vnet.MinFrame {
+						t.Fatalf("%x from %d came out of %d as %x", rec, from, port, r)
+					}
+					tag := -1
+					if len(r) >= 18 && r[12] == 0x81 && r[13] == 0 {
+						tag = int(r[14]&15)<<8 | int(r[15])
+					}
+					switch {
+					case c.VLAN.Access != 0 && tag > 0,
+						c.VLAN.Native == 0 && c.VLAN.Trunk != nil && tag != 10 && tag != 20,
+						c.VLAN.Native != 0 && tag > 0 && tag != 10:
+						t.Fatalf("%x from %d came out of %d with tag %d", rec, from, port, tag)
+					}
+				}
+			})
+		})
 	})
 }

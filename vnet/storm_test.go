@@ -174,7 +174,7 @@ func TestLoop(t *testing.T) {
 				}
 			}
 			passed := 0
-			for range 2000 {
+			for range 300 {
 				b.settle()
 				passed += bridge(5000, pairs...)
 			}

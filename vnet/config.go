@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/patchbay/patchbay/vnet/record"
 )
 
 // Options of a Switch. The zero value is good.
@@ -28,6 +30,19 @@ type Options struct {
 	// net.core.wmem_max. Bigger does not help TCP and lets one guest that never
 	// reads hold more of the host's memory.
 	SendBuffer int
+
+	// Record is where every frame and what became of it is recorded; nil
+	// records nothing. It belongs to the caller, who closes it after the Switch.
+	Record *record.Ring
+
+	// Seed is what impairment draws from: the same seed, the same names of ports
+	// and the same frames give the same fates.
+	Seed uint64
+
+	// DelayMemory is how many bytes of frames that are under way on impaired
+	// cables are held, in the whole Switch; more are dropped and counted as
+	// Lost. 0 means 64 MiB. Memory is touched as it is used, and given back.
+	DelayMemory int
 
 	Now func() time.Time // the clock of address ageing; nil means time.Now; called from the loop
 }

@@ -115,6 +115,7 @@ func (l *loop) addPort(p *port, conn int) (err error) {
 		}
 	}
 	l.ports[p.id] = p
+	l.attach(p)
 	l.dirty = slices.Grow(l.dirty, len(l.ports))
 	return nil
 }
@@ -124,6 +125,7 @@ func (l *loop) addPort(p *port, conn int) (err error) {
 func (l *loop) removePort(p *port) {
 	l.links.forget(p)
 	l.flushMACs(p)
+	l.sweep(p)
 	if p.segment != nil {
 		p.segment.leave(p)
 		l.tellCarriers(p.segment)
@@ -153,6 +155,7 @@ func (l *loop) setPlugged(p *port, plugged bool) {
 	p.plugged.Store(plugged)
 	if !plugged {
 		l.flushMACs(p)
+		l.sweep(p)
 	}
 	if l.tellCarrier(p); p.segment != nil && p.segment.Kind == Link {
 		l.tellCarriers(p.segment)

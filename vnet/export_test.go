@@ -157,7 +157,7 @@ func NewPump(frame []byte) *Pump {
 	p := &Pump{tx: newTxQueue(), rx: rx}
 	runtime.AddCleanup(p, func(r rxRing) { r.release() }, rx)
 	for !p.tx.full() {
-		p.tx.push(piece{head: frame}, record{wires: 1})
+		p.tx.push(piece{head: frame}, outgoing{wires: 1})
 	}
 	return p
 }

@@ -36,11 +36,12 @@ const (
 )
 
 // entered is told of every frame that a guest sent, however it fares.
-func (l *loop) entered(f *frame) {}
+func (l *loop) entered(f *frame) { l.tape.came(f) }
 
 // settled is told what became of f on p, unless it came into p's queue: p is
 // the port it came in by or one it was for. It counts it.
 func (l *loop) settled(f *frame, p *port, what fate) {
+	l.tape.fared(f, p, what)
 	n := uint64(f.wires)
 	switch what {
 	case lost:
@@ -121,6 +122,8 @@ func (l *loop) emit(p *port, f *frame) {
 		l.settled(f, p, cut)
 	case f.vlan != 0 && !p.mirror && !p.vlan.tags(f.vlan) && f.hops():
 		l.settled(f, p, filtered)
+	case p.to != nil:
+		l.travel(p.to, f)
 	default:
 		l.queue(p, f)
 	}
@@ -129,26 +132,23 @@ func (l *loop) emit(p *port, f *frame) {
 // queue puts f, in the form that p takes, into p's queue. It goes out with the
 // next flush.
 func (l *loop) queue(p *port, f *frame) {
-	tagged := f.vlan != 0 && p.vlan.tags(f.vlan)
-	if p.mirror {
-		tagged = f.tagged
-	}
+	tagged := p.tagged(f)
 	if p.offload == f.in.offload && len(f.raw) > 0 && f.tagging(tagged) == keepTag && (p.offload || f.hdr.Plain()) {
-		l.push(p, piece{head: f.raw}, record{f, f.wires, f.bytes()}) // the common case: as it came
+		l.push(p, piece{head: f.raw}, outgoing{frame: f, wires: f.wires, bytes: f.bytes()}) // the common case: as it came
 		return
 	}
 	if p.offload {
 		w := l.form(f, tagged, true)[0]
 		bytes := uint64(w.len() - offload.Size + int(f.wires-1)*int(f.head))
-		l.push(p, w, record{f, f.wires, bytes})
+		l.push(p, w, outgoing{frame: f, wires: f.wires, bytes: bytes})
 		return
 	}
-	for _, w := range l.form(f, tagged, false) {
-		l.push(p, w, record{f, 1, uint64(w.len())})
+	for i, w := range l.form(f, tagged, false) {
+		l.push(p, w, outgoing{frame: f, wires: 1, bytes: uint64(w.len()), piece: int32(i)})
 	}
 }
 
-func (l *loop) push(p *port, w piece, r record) {
+func (l *loop) push(p *port, w piece, r outgoing) {
 	if !p.dirty {
 		p.dirty = true
 		l.dirty = append(l.dirty, p) // addPort saw to the room

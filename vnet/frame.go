@@ -37,6 +37,8 @@ type frame struct {
 
 	tagged bool // it carries a tag in front; told only on a segment with VLANs
 
+	taken taken // where it is recorded
+
 	forms [4]form
 }
 
@@ -86,6 +88,10 @@ func (l *loop) receive(in *port, slot int) {
 		return
 	}
 	l.entered(f)
+	if in.from != nil && in.segment != nil && in.plugged.Load() {
+		l.travel(in.from, f)
+		return
+	}
 	l.enter(f)
 }
 

@@ -33,8 +33,13 @@ type loop struct {
 	rx     rxRing
 	frames []frame // for each record in rx
 	arena  arena
+	tape   tape
 	cutter offload.Cutter
 	dirty  []*port // ports with queued frames; room for all of them
+
+	air    air // what is under way on impaired cables
+	script script
+	seed   uint64
 
 	quitted bool          // the loop is to end
 	ended   chan struct{} // closed when it has let go of everything
@@ -62,12 +67,13 @@ const (
 	listening           // a port's listener
 	current             // a port's connection
 	old                 // a superseded connection: read until it ends
+	ringing             // the timer of what is under way
 )
 
 func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 	l := &loop{
-		log: o.Log, links: links, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
-		epfd: -1, evfd: -1,
+		log: o.Log, links: links, tape: tape{ring: o.Record}, now: o.Now, start: o.Now(), sndbf: o.SendBuffer,
+		epfd: -1, evfd: -1, seed: o.Seed,
 		events: make([]unix.EpollEvent, 64),
 		frames: make([]frame, ringFrames),
 		arena:  newArena(),
@@ -85,7 +91,12 @@ func newLoop(o Options, links *linkTeller) (_ *loop, err error) {
 		l.rx.release()
 		return nil, fmt.Errorf("making an eventfd: %w", err)
 	}
-	if _, err = l.watch(wakeUp, l.evfd, nil); err != nil {
+	if l.air, err = newAir(o); err == nil {
+		if _, err = l.watch(wakeUp, l.evfd, nil); err == nil {
+			_, err = l.watch(ringing, l.air.timer.fd, nil)
+		}
+	}
+	if err != nil {
 		l.release()
 		return nil, err
 	}
@@ -128,6 +139,7 @@ func (l *loop) release() {
 			p.listener.close()
 		}
 	}
+	l.air.close()
 	l.rx.release()
 	close(l.ended)
 }
@@ -199,6 +211,10 @@ func (l *loop) round(wait int) error {
 		return err
 	}
 	l.setTime()
+	l.tape.tick()
+	if l.air.mem != nil {
+		l.land()
+	}
 	commands := false
 	for _, ev := range l.events[:n] {
 		e := &l.entries[ev.Fd]
@@ -208,6 +224,8 @@ func (l *loop) round(wait int) error {
 		switch e.kind {
 		case wakeUp:
 			commands = true
+		case ringing:
+			l.air.timer.rang()
 		case listening:
 			l.accept(ev.Fd)
 		case current, old:
@@ -221,9 +239,13 @@ func (l *loop) round(wait int) error {
 	if commands {
 		l.runQueue()
 	}
+	if l.air.mem != nil {
+		l.takeOff()
+	}
 	if len(l.resting) > 0 && (n == 0 || l.tick != l.restedAt) {
 		l.wakeListeners()
 	}
+	l.tape.show()
 	return nil
 }
 
@@ -262,6 +284,7 @@ func (l *loop) read(slot int32, ending bool) {
 		l.hangUp(slot)
 		return
 	}
+	l.tape.tick()
 	p, records := e.port, uint64(0)
 	for i := first; i < first+n; i++ {
 		if l.rx.msgs[i].len == 0 { // at the end of file every record is one of these
@@ -287,6 +310,7 @@ func (l *loop) read(slot int32, ending bool) {
 func (l *loop) flush() {
 	l.sendAll()
 	l.rx.used = 0
+	l.air.flushed()
 }
 
 // sendAll sends all queued frames and so frees the arena.

@@ -21,10 +21,14 @@ type port struct {
 	vlan     vlans
 
 	id    int32 // index in loop.ports
+	tape  int32 // its number in the recording
 	fd    int   // the connection; -1 when the guest's interface is down
 	dirty bool  // is in loop.dirty
 	out   txQueue
 	tx    struct{ frames, bytes uint64 } // not yet in n
+
+	ways     [2]way // of the cable: what the guest sends, and what it gets
+	from, to *way   // the same, nil while frames need not go through them
 
 	storm  bucket
 	looped uint32 // 1 + the last second in which it brought a frame back

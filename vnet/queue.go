@@ -7,18 +7,19 @@ type txQueue struct {
 	n    int
 	iovs []unix.Iovec // two for each record
 	msgs []mmsghdr
-	what []record
+	what []outgoing
 }
 
-// record is what a record in a queue is.
-type record struct {
+// outgoing is what a record in a queue is.
+type outgoing struct {
 	frame *frame
 	wires int32  // frames that a wire would carry for it
 	bytes uint64 // in them
+	piece int32  // which of frame's pieces it is, when it is not all of it
 }
 
 func newTxQueue() txQueue {
-	q := txQueue{iovs: make([]unix.Iovec, 2*batch), msgs: make([]mmsghdr, batch), what: make([]record, batch)}
+	q := txQueue{iovs: make([]unix.Iovec, 2*batch), msgs: make([]mmsghdr, batch), what: make([]outgoing, batch)}
 	for i := range q.msgs {
 		q.msgs[i].hdr.Iov = &q.iovs[2*i]
 	}
@@ -28,7 +29,7 @@ func newTxQueue() txQueue {
 func (q *txQueue) full() bool { return q.n == len(q.msgs) }
 
 // push queues w, which is what r says.
-func (q *txQueue) push(w piece, r record) {
+func (q *txQueue) push(w piece, r outgoing) {
 	v := q.iovs[2*q.n : 2*q.n+2]
 	v[0].Base = &w.head[0]
 	v[0].SetLen(len(w.head))
@@ -73,5 +74,6 @@ func (l *loop) send(p *port) {
 	if drops > 0 {
 		p.n.drops.Add(drops)
 	}
+	l.tape.left(p, sent)
 	q.n = 0
 }

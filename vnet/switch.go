@@ -164,6 +164,9 @@ func (s *Switch) addPort(c PortConfig) (err error) {
 	case !p.vlan.zero() && (c.Mirror || g == nil || g.Kind != SwitchKind):
 		return errors.New("only a switch has VLANs, and not on a mirror port")
 	}
+	if s.opts.Record != nil {
+		p.tape = s.opts.Record.Port(c.Name, c.Segment)
+	}
 	conn := -1
 	if c.Path != "" {
 		p.listener, err = listen(c.Path, c.Mode)

@@ -38,7 +38,7 @@ type wireKind struct {
 }
 
 // kindNames are the words of --only, in the order in which kinds are measured.
-var kindNames = []string{"switch", "direct", "plain", "vde", "uml-switch", "bridge", "kpps", "vde-kpps", "ports-kpps"}
+var kindNames = []string{"switch", "recorded", "direct", "plain", "vde", "uml-switch", "bridge", "kpps", "vde-kpps", "ports-kpps"}
 
 // kindTime bounds one run of one kind: boots, a transfer, pings.
 const kindTime = 2 * time.Minute

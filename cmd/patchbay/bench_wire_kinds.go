@@ -11,6 +11,8 @@ import (
 	"github.com/patchbay/patchbay/guest"
 	"github.com/patchbay/patchbay/guest/kernel"
 	"github.com/patchbay/patchbay/labs/rack"
+	"github.com/patchbay/patchbay/vnet/filter"
+	"github.com/patchbay/patchbay/vnet/record"
 )
 
 // wireMeter holds the figures of one benchmark of the wire.
@@ -20,6 +22,7 @@ type wireMeter struct {
 	offload bool // the kernel has it
 
 	tcp, ping, loopback    *figure
+	recorded               *figure
 	direct, directPing     *figure
 	plain                  *figure
 	vde, umlSwitch, bridge *figure
@@ -33,9 +36,10 @@ func newWireMeter(b *benchWireCmd, spec *rack.Spec) *wireMeter {
 	k, err := kernel.Find(spec.Cache, b.Kernel) // without one every boot fails, and says so
 	return &wireMeter{
 		opts: b, spec: spec, offload: err == nil && k.Offload,
-		tcp:        &figure{name: "wire.tcp_mbps", unit: "Mbit/s", note: "guest to guest through the switch, iperf3"},
+		tcp:        &figure{name: "wire.tcp_mbps", unit: "Mbit/s", note: "guest to guest through the switch, iperf3, nothing recorded"},
 		ping:       &figure{name: "wire.ping_us", unit: "µs", note: "round trip through the switch, median of a run's pings"},
 		loopback:   mbps("loopback", "a guest's own loopback: the most that it can do"),
+		recorded:   mbps("recorded", "through the switch with recording, as in a rack"),
 		direct:     mbps("direct", "guest to guest on a socket pair, no switch, same offloads"),
 		directPing: &figure{name: "wire.direct_ping_us", unit: "µs", note: "round trip on a socket pair"},
 		plain:      &figure{name: "wire.plain_tcp_mbps", unit: "Mbit/s", note: "through the switch with offloads off"},
@@ -65,6 +69,7 @@ func (m *wireMeter) kinds() []*wireKind {
 	}
 	return []*wireKind{
 		{"switch", nothing, m.onSwitch, []*figure{m.tcp, m.loopback, m.ping}},
+		{"recorded", nothing, m.onRecorder, []*figure{m.recorded}},
 		{"direct", nothing, m.onPair, []*figure{m.direct, m.directPing}},
 		{"plain", m.lacksOffload, m.onPlainSwitch, []*figure{m.plain}},
 		{"vde", stock("vde_switch"), m.onVDE, []*figure{m.vde}},
@@ -90,6 +95,7 @@ func (m *wireMeter) goals() []*goal {
 		ratio("vde", "through the switch by stock on vde_switch", m.tcp, m.vde, 6),
 		ratio("umlswitch", "through the switch by stock on uml_switch", m.tcp, m.umlSwitch, 8),
 		ratio("plain", "through the switch by offloads off", m.tcp, m.plain, 2.5),
+		ratio("record", "with recording by without", m.recorded, m.tcp, 0.9),
 		ratio("vde_kpps", "frames through the switch by vde_switch", m.kpps, m.vdeKpps, 5),
 		{
 			figure: &figure{name: "wire.added_us", unit: "µs", note: "what the switch adds to a round trip, passed twice; at most 15 is the goal"},
@@ -107,7 +113,7 @@ func (m *wireMeter) lacksOffload() string {
 }
 
 func (m *wireMeter) onSwitch(ctx context.Context, dir string) error {
-	return m.throughSwitch(ctx, dir, m.offload, func(s *benchSwitch, p *guestPair) error {
+	return m.throughSwitch(ctx, dir, m.offload, nil, func(s *benchSwitch, p *guestPair) error {
 		if err := m.transferInto(ctx, m.tcp, p.transfer(m.opts.Seconds, s.carried)); err != nil {
 			return err
 		}
@@ -120,14 +126,47 @@ func (m *wireMeter) onSwitch(ctx context.Context, dir string) error {
 }
 
 func (m *wireMeter) onPlainSwitch(ctx context.Context, dir string) error {
-	return m.throughSwitch(ctx, dir, false, func(s *benchSwitch, p *guestPair) error {
+	return m.throughSwitch(ctx, dir, false, nil, func(s *benchSwitch, p *guestPair) error {
 		return m.transferInto(ctx, m.plain, p.transfer(m.opts.Seconds, s.carried))
 	})
 }
 
+func (m *wireMeter) onRecorder(ctx context.Context, dir string) error {
+	ring, err := record.New(record.Options{})
+	if err != nil {
+		return err
+	}
+	defer ring.Close()
+	return m.throughSwitch(ctx, dir, m.offload, ring, func(s *benchSwitch, p *guestPair) error {
+		t := p.transfer(m.opts.Seconds, s.carried)
+		began := time.Now()
+		mbps, err := t.run(ctx)
+		if err == nil {
+			err = proveRecording(ctx, ring, began)
+		}
+		if err != nil {
+			return fmt.Errorf("transferring for %s: %w", m.recorded.name, err)
+		}
+		m.recorded.add(mbps)
+		return nil
+	})
+}
+
+// proveRecording fails unless the ring has frames of TCP data since then.
+func proveRecording(ctx context.Context, ring *record.Ring, since time.Time) error {
+	data, err := filter.Compile("tcp and greater 1000")
+	if err != nil {
+		return err
+	}
+	if _, err := ring.Reader(record.Query{Filter: data, From: since}).Batch(ctx); err != nil {
+		return fmt.Errorf("looking for what was recorded: %w", err)
+	}
+	return nil
+}
+
 // throughSwitch boots two guests on a switch as a rack would and calls f.
-func (m *wireMeter) throughSwitch(ctx context.Context, dir string, offload bool, f func(*benchSwitch, *guestPair) error) error {
-	s, err := newBenchSwitch(dir, offload)
+func (m *wireMeter) throughSwitch(ctx context.Context, dir string, offload bool, ring *record.Ring, f func(*benchSwitch, *guestPair) error) error {
+	s, err := newBenchSwitch(dir, offload, ring)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package main_test
 
 import (
 	"bufio"
@@ -16,7 +16,7 @@ import (
 
 // TestBenchWire measures with real guests, once and briefly.
 func TestBenchWire(t *testing.T) {
-	p := buildProgram(t)
+	p := newProgram(t)
 	tmp := t.TempDir()
 	if err := os.Chmod(tmp, 0o711); err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestBenchWire(t *testing.T) {
 	}
 
 	t.Run("figures", func(t *testing.T) {
-		cmd := bench("1", "--only", "switch,direct,kpps,ports-kpps")
+		cmd := bench("1", "--only", "switch,recorded,direct,kpps,ports-kpps")
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		out, err := cmd.Output()
@@ -36,7 +36,7 @@ func TestBenchWire(t *testing.T) {
 			t.Fatalf("bench wire: %v\n%s", err, stderr.Bytes())
 		}
 		for _, name := range []string{"wire.tcp_mbps", "wire.loopback_tcp_mbps", "wire.ping_us", "wire.direct_tcp_mbps", "wire.direct_ping_us",
-			"wire.switch_kpps", "wire.switch_ports_kpps", "wire.direct_ratio", "wire.loopback_ratio"} {
+			"wire.recorded_tcp_mbps", "wire.record_ratio", "wire.switch_kpps", "wire.switch_ports_kpps", "wire.direct_ratio", "wire.loopback_ratio"} {
 			v, err := figureOf(string(out), name)
 			if err != nil || v <= 0 {
 				t.Errorf("%s is %g, %v; it printed\n%s", name, v, err, out)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/patchbay/patchbay/vnet"
+	"github.com/patchbay/patchbay/vnet/record"
 )
 
 // benchSwitch is a switch with one segment.
@@ -19,8 +20,8 @@ type benchSwitch struct {
 }
 
 // newBenchSwitch makes one with two ports for guests.
-func newBenchSwitch(dir string, offload bool) (*benchSwitch, error) {
-	s, err := emptyBenchSwitch()
+func newBenchSwitch(dir string, offload bool, ring *record.Ring) (*benchSwitch, error) {
+	s, err := emptyBenchSwitch(ring)
 	if err != nil {
 		return nil, err
 	}
@@ -34,8 +35,9 @@ func newBenchSwitch(dir string, offload bool) (*benchSwitch, error) {
 	return s, nil
 }
 
-func emptyBenchSwitch() (*benchSwitch, error) {
-	s, err := vnet.New(vnet.Options{})
+// emptyBenchSwitch makes one without ports. It records into ring, if any.
+func emptyBenchSwitch(ring *record.Ring) (*benchSwitch, error) {
+	s, err := vnet.New(vnet.Options{Record: ring})
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +149,7 @@ func (m *wireMeter) floods(ctx context.Context, _ string) error {
 }
 
 func (m *wireMeter) framesInto(ctx context.Context, f *figure, ports, senders int, to func(int) int) error {
-	s, err := emptyBenchSwitch()
+	s, err := emptyBenchSwitch(nil)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,20 @@ func FuzzParseIperf(f *testing.F) {
 	})
 }
 
+// FuzzCounters: what a guest says of its clock and its counters.
+func FuzzCounters(f *testing.F) {
+	f.Add([]byte(netDev(12)))
+	f.Add([]byte("12.34 56.78\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if d, err := parseUptime(b); err == nil && d < 0 {
+			t.Errorf("parseUptime(%q) = %v", b, d)
+		}
+		if n, err := parseReceived(b, "eth0"); err == nil && !strings.Contains(string(b), "eth0") {
+			t.Errorf("parseReceived(%q) = %d", b, n)
+		}
+	})
+}
+
 const pingOutput = `PING 10.0.0.2 (10.0.0.2) 56(84) bytes of data.
 64 bytes from 10.0.0.2: icmp_seq=1 ttl=64 time=0.353 ms
 64 bytes from 10.0.0.2: icmp_seq=2 ttl=64 time=0.071 ms
@@ -131,6 +145,7 @@ type fakeHost struct {
 	report   string
 	counters []string // one for each look at /proc/net/dev
 	deaf     bool     // iperf3's server never listens
+	slow     bool     // its clock stands
 }
 
 func (h *fakeHost) Run(ctx context.Context, args ...string) ([]byte, error) {
@@ -142,9 +157,15 @@ func (h *fakeHost) Run(ctx context.Context, args ...string) ([]byte, error) {
 		}
 		return nil, nil
 	case args[0] == "iperf3":
+		time.Sleep(120 * time.Millisecond) // the transfer
 		return []byte(h.report), nil
 	case args[0] == "ss" && !h.deaf:
 		return []byte("LISTEN 0 4096 *:5201 *:*\n"), nil
+	case args[0] == "cat" && args[1] == "/proc/uptime":
+		if h.slow {
+			return []byte("3.00 2.00\n"), nil
+		}
+		return fmt.Appendf(nil, "%.2f 1.00\n", time.Since(bootTime).Seconds()), nil
 	case args[0] == "cat":
 		text := h.counters[0]
 		h.counters = h.counters[1:]
@@ -152,6 +173,9 @@ func (h *fakeHost) Run(ctx context.Context, args ...string) ([]byte, error) {
 	}
 	return nil, nil
 }
+
+// bootTime is when every fakeHost was switched on.
+var bootTime = time.Now()
 
 // netDev is a /proc/net/dev that says how much eth0 has received.
 func netDev(bytes int) string {
@@ -162,7 +186,6 @@ func netDev(bytes int) string {
 // TestTransferProof: what iperf3 says is not believed unless the bytes passed.
 func TestTransferProof(t *testing.T) {
 	const report = `{"end":{"sum_sent":{"bytes":2500},"sum_received":{"bytes":2500,"seconds":%s,"bits_per_second":%s}}}`
-	// A transfer of no time passes the host's clock in a test; 0.1 s is the least.
 	good := fmt.Sprintf(report, "0.1", "200000")
 	for _, tt := range []struct {
 		name     string
@@ -175,11 +198,17 @@ func TestTransferProof(t *testing.T) {
 		{"no such interface", fakeHost{report: good, counters: []string{"", ""}}, 2500, "no such interface"},
 		{"nothing received", fakeHost{report: strings.Replace(good, `"sum_received":{"bytes":2500`, `"sum_received":{"bytes":0`, 1), counters: []string{netDev(0), netDev(2600)}}, 2500, "nothing was received"},
 		{"no report", fakeHost{counters: []string{netDev(0), netDev(0)}}, 2500, "reading iperf3's report"},
-		{"a slow clock", fakeHost{report: fmt.Sprintf(report, "100", "200"), counters: []string{netDev(0), netDev(2600)}}, 2500, "the host's clock"},
+		{"a clock that stands", fakeHost{slow: true, report: good, counters: []string{netDev(0), netDev(2600)}}, 2500, "its clock is wrong"},
+		{"longer than it took", fakeHost{report: fmt.Sprintf(report, "100", "200"), counters: []string{netDev(0), netDev(2600)}}, 2500, "it took at most"},
+		{"all is well", fakeHost{report: good, counters: []string{netDev(0), netDev(2600)}}, 2500, ""},
 		{"nobody listens", fakeHost{report: good, deaf: true}, 2500, "waiting for iperf3's server"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			limit := time.Minute
+			if tt.host.deaf {
+				limit = 300 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			looks := uint64(0)
 			tr := &transfer{client: &tt.host, server: &tt.host, address: "10.0.0.2", device: "eth0", seconds: 1, carried: func() uint64 {
@@ -187,7 +216,10 @@ func TestTransferProof(t *testing.T) {
 				return 100 + (looks-1)*tt.switched
 			}}
 			mbps, err := tr.run(ctx)
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
+			switch {
+			case tt.want == "" && (err != nil || mbps != 0.2):
+				t.Errorf("run = %g, %v; want 0.2 Mbit/s", mbps, err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("run = %g, %v; want an error with %q", mbps, err, tt.want)
 			}
 		})

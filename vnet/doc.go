@@ -56,15 +56,16 @@
 // # The frame path
 //
 // One goroutine on a thread of its own runs one epoll loop for the whole
-// Switch. A round takes up to 64 frames from every readable port with one
-// recvmmsg each, so that a flooding port cannot starve the others, decides for
-// every frame where it goes, and hands each destination all its frames with
-// one sendmmsg. Frames go out of the buffer they came in, to however many
-// ports; tags and offload headers that must change, and the headers of
-// super-frames that are cut, are written elsewhere and go before the rest by a
-// second iovec. Nothing on this path allocates, locks, or waits: when a
-// receiver's socket is full the frame is dropped and counted, as a wire would.
-// Counters are atomics, published once a batch, that anyone may read.
+// Switch. A round takes up to 64 frames from every readable port (16 where they
+// may be super-frames) with one recvmmsg each, so that a flooding port cannot
+// starve the others, decides for every frame where it goes, and hands each
+// destination all its frames with one sendmmsg. Frames go out of the buffer they
+// came in, to however many ports; tags and offload headers that must change, and
+// the headers of super-frames that are cut, are written elsewhere and go before
+// the rest by a second iovec. Nothing on this path allocates, locks, or waits:
+// when a receiver's socket is full the frame is dropped and counted, as a wire
+// would. Counters are atomics, published once a batch, that anyone may read.
+//
 // The comment at the top of forward.go names a frame's steps, and where
 // recording and impairment hook in.
 //

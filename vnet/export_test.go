@@ -172,7 +172,7 @@ func (p *Pump) Send(fd, n int) int {
 // there are none for now, and -1 at the end.
 func (p *Pump) Drain(fd int) int {
 	p.rx.used = 0
-	_, n, err := p.rx.read(fd)
+	_, n, err := p.rx.read(fd, batch)
 	switch {
 	case err == unix.EAGAIN:
 		return 0

@@ -274,7 +274,11 @@ func (l *loop) read(slot int32, ending bool) {
 		l.flush()
 	}
 	e := &l.entries[slot]
-	first, n, errno := l.rx.read(e.fd)
+	most := batch
+	if e.port != nil && e.port.offload {
+		most = superBatch
+	}
+	first, n, errno := l.rx.read(e.fd, most)
 	switch errno {
 	case 0:
 	case unix.EAGAIN, unix.ECONNRESET: // reset: it closed with frames unread; what it sent may still be there

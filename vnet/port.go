@@ -9,6 +9,10 @@ import (
 // may send before the others have their turn.
 const batch = 64
 
+// superBatch is batch for a port with offloads, whose frames may be forty times
+// as long: copying 16 of 64 KiB twice takes 0.2 ms.
+const superBatch = 16
+
 // port is one socket of the switch. Without a remark a field belongs to the
 // loop.
 type port struct {

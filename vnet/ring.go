@@ -50,10 +50,11 @@ func (r *rxRing) release() {
 // full says that there is no room for another batch.
 func (r *rxRing) full() bool { return r.used+batch > ringFrames }
 
-// read takes up to a batch of records from fd. They stay until used is reset.
-func (r *rxRing) read(fd int) (first, n int, err unix.Errno) {
+// read takes up to max records, at most a batch, from fd. They stay until used
+// is reset.
+func (r *rxRing) read(fd, max int) (first, n int, err unix.Errno) {
 	first = r.used
-	n, err = recvmmsg(fd, r.msgs[first:first+batch])
+	n, err = recvmmsg(fd, r.msgs[first:first+max])
 	r.used += n
 	return first, n, err
 }

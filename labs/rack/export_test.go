@@ -43,3 +43,6 @@ func ParseFrame(p []byte) (kind byte, channel uint16, position int64, data []byt
 
 // Explain puts an error of a real guest's start into a sentence.
 func Explain(err error) error { return explain(err) }
+
+// AllowedCPUs lists the CPUs that this process may use.
+var AllowedCPUs = allowedCPUs

@@ -16,6 +16,10 @@ const (
 	// often that may be before the guests' sockets have their turn again.
 	landing  = ringFrames
 	landings = 4
+	// spacing is how much time passes from when something was due to when the
+	// loop wakes for more, in ns. On a wire of 1 Gbit/s, 12 µs a frame, that makes
+	// four frames of one waking.
+	spacing = 50_000
 	// trimAfter is how long all must be quiet before memory is given back, in
 	// ns: a link at work is empty many times a second.
 	trimAfter = int64(time.Second)
@@ -33,6 +37,8 @@ type air struct {
 
 	clock func() int64
 	now   int64 // the time at which the frame in hand arrived
+
+	landed int64 // when something was due last
 
 	// Frames that have arrived stay where they are until the flush after.
 	frames  []frame
@@ -205,6 +211,7 @@ func (l *loop) land() {
 		if next > now {
 			break
 		}
+		a.landed = now
 		if a.arrived == len(a.frames) {
 			l.flush()
 			flushes++
@@ -266,8 +273,11 @@ func (l *loop) takeOff() {
 		l.land()
 	}
 	if next := l.next(); next < math.MaxInt64 {
-		l.air.timer.wake(next)
+		l.air.timer.wake(max(next, l.air.landed+spacing))
+	} else {
+		l.air.timer.quiet()
 	}
+	l.tape.show()
 }
 
 // next is when something next is due.

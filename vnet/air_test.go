@@ -10,6 +10,7 @@ import (
 
 	"github.com/patchbay/patchbay/vnet"
 	"github.com/patchbay/patchbay/vnet/impair"
+	"github.com/patchbay/patchbay/vnet/offload"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,7 +27,12 @@ func newSky(t testing.TB, kind vnet.Kind, ports int) *sky { return newSkyOf(t, k
 
 func newSkyOf(t testing.TB, kind vnet.Kind, ports, memory int, seed uint64) *sky {
 	t.Helper()
-	m, fds := manual(t, kind, ports)
+	return skyOf(t, kind, memory, seed, make([]vnet.PortConfig, ports)...)
+}
+
+func skyOf(t testing.TB, kind vnet.Kind, memory int, seed uint64, ports ...vnet.PortConfig) *sky {
+	t.Helper()
+	m, fds := manualOf(t, kind, ports...)
 	a, err := m.Air(memory, seed)
 	if err != nil {
 		t.Fatal(err)
@@ -533,3 +539,148 @@ func missing(got []int, n int) (all []int) {
 }
 
 func sendRecord(fd int, f []byte) error { return unix.Sendto(fd, f, 0, nil) }
+
+// A super-frame that goes into an impaired direction is what a wire carries:
+// each piece has its own fate.
+func TestSuperFramesAreCut(t *testing.T) {
+	h, f := super(t, 2, 1, 10000, 1000)
+	plainH, plain := super(t, 2, 1, 500, 0) // its checksum is yet to be made
+	want := append(wire(t, h, f), wire(t, plainH, plain)...)
+	for _, d := range []vnet.Direction{vnet.FromGuest, vnet.ToGuest} {
+		for _, c := range []impair.Config{{Delay: 10 * ms}, {Duplicate: 1e-9}, {Rate: 1e6}, {Loss: 0.3}, {Loss: 0.3, Delay: ms}, {Duplicate: 1}} {
+			s := skyOf(t, vnet.Hub, 4<<20, 1, vnet.PortConfig{Offload: true}, vnet.PortConfig{Offload: true}, vnet.PortConfig{})
+			if d == vnet.FromGuest {
+				s.Impair(0, d, c)
+			} else {
+				s.Impair(1, d, c)
+				s.Impair(2, d, c)
+			}
+			s.sendFrame(0, withHeader(h, f))
+			s.sendFrame(0, withHeader(plainH, plain))
+			s.after(time.Second)
+			for port := 1; port < 3; port++ {
+				got := s.frames(port)
+				for i := range got {
+					if port == 1 {
+						head, err := offload.Parse(got[i])
+						if err != nil {
+							t.Fatal(err)
+						}
+						got[i] = wire(t, head, got[i][offload.Size:])[0]
+					}
+				}
+				loser := 0
+				if d == vnet.ToGuest {
+					loser = port
+				}
+				lost := s.Stats(loser).Lost
+				switch {
+				case c.Loss > 0:
+					if lost == 0 || int(lost)+len(got) != len(want) {
+						t.Errorf("%s %+v: %d lost, %d came to p%d; want %d together", d, c, lost, len(got), port, len(want))
+					}
+					rest := want
+					for _, g := range got {
+						i := slices.IndexFunc(rest, func(w []byte) bool { return bytes.Equal(w, g) })
+						if i < 0 {
+							t.Fatalf("%s %+v: %x came to p%d out of nowhere", d, c, g, port)
+						}
+						rest = rest[i+1:]
+					}
+				case c.Duplicate == 1:
+					if len(got) != 2*len(want) || !slices.EqualFunc(everyOther(got), want, bytes.Equal) || !slices.EqualFunc(everyOther(got[1:]), want, bytes.Equal) {
+						t.Errorf("%s %+v: %d frames came to p%d; want each of %d twice", d, c, len(got), port, len(want))
+					}
+				case !slices.EqualFunc(got, want, bytes.Equal) || lost != 0:
+					t.Errorf("%s %+v: %d frames came to p%d; want %d", d, c, len(got), port, len(want))
+				}
+				if st := s.Stats(port); int(st.RxFrames) != len(got) {
+					t.Errorf("%s %+v: stats %+v; want %d frames", d, c, st, len(got))
+				}
+			}
+			if s.InUse() != 0 || s.UnderWay() != 0 {
+				t.Errorf("%s %+v: %d bytes, %d frames are still under way", d, c, s.InUse(), s.UnderWay())
+			}
+		}
+	}
+}
+
+func everyOther(all [][]byte) (some [][]byte) {
+	for i := 0; i < len(all); i += 2 {
+		some = append(some, all[i])
+	}
+	return some
+}
+
+// Tags are what they would be without impairment.
+func TestDelayWithVLANs(t *testing.T) {
+	ports := []vnet.PortConfig{
+		{VLAN: vnet.VLANConfig{Access: 10}}, {VLAN: vnet.VLANConfig{Access: 10}, Offload: true},
+		{VLAN: vnet.VLANConfig{Trunk: []uint16{10, 20}, Native: 20}}, {VLAN: vnet.VLANConfig{Trunk: []uint16{10, 20}}, Offload: true},
+		{VLAN: vnet.VLANConfig{Access: 20}}, {},
+	}
+	sent := []struct {
+		port  int
+		frame []byte
+	}{
+		{0, numbered(0)}, {2, numbered(1)}, {2, tagged(numbered(2), 10)}, {2, tagged(numbered(3), 0x6000)},
+		{4, numbered(4)}, {2, tagged(numbered(5), 30)}, {2, tagged(numbered(6), 20)}, {5, numbered(7)},
+		{1, withHeader(offload.Header{}, numbered(8))}, {3, withHeader(offload.Header{}, tagged(numbered(9), 10))},
+	}
+	run := func(delay time.Duration) (all [6][][]byte, stats []vnet.PortStats) {
+		s := skyOf(t, vnet.SwitchKind, 4<<20, 1, ports...)
+		for i := range ports {
+			s.Impair(i, vnet.Both, impair.Config{Delay: delay})
+		}
+		for _, x := range sent {
+			s.sendFrame(x.port, x.frame)
+		}
+		s.after(time.Second)
+		for i := range ports {
+			all[i] = s.frames(i)
+			stats = append(stats, s.Stats(i))
+		}
+		return all, stats
+	}
+	want, wantStats := run(0)
+	got, gotStats := run(ms)
+	for i := range ports {
+		if !slices.EqualFunc(got[i], want[i], bytes.Equal) {
+			t.Errorf("p%d got %x; want %x", i, got[i], want[i])
+		}
+	}
+	if fmt.Sprint(gotStats) != fmt.Sprint(wantStats) {
+		t.Errorf("stats %+v\nwant %+v", gotStats, wantStats)
+	}
+}
+
+// The timer wakes the loop for what is due, and for nothing else.
+func TestTimer(t *testing.T) {
+	s := newSky(t, vnet.Link, 2)
+	if err := s.Real(); err != nil {
+		t.Fatal(err)
+	}
+	s.Impair(0, vnet.FromGuest, impair.Config{Delay: 3 * ms})
+	for i := range 3 {
+		start := time.Now()
+		if err := sendRecord(s.fds[0], numbered(i)); err != nil {
+			t.Fatal(err)
+		}
+		rounds := 0
+		for s.Stats(1).RxFrames <= uint64(i) {
+			if err := s.Wait(20 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+			rounds++
+		}
+		if took := time.Since(start); took < 3*ms || took > 15*time.Second {
+			t.Errorf("frame %d came after %v; want 3 ms", i, took)
+		}
+		if rounds > 50 { // spinning makes thousands; a signal to the thread one more each
+			t.Errorf("frame %d took %d rounds; want one to take it and one to let it go", i, rounds)
+		}
+		if s.Ringing() {
+			t.Error("the timer rings with nothing to do")
+		}
+	}
+}

@@ -84,10 +84,13 @@ func BenchmarkRound(b *testing.B) {
 		{"super", vnet.SwitchKind, [2]vnet.PortConfig{{Offload: true}, {Offload: true}}, withHeader(h, super), 3},
 		{"super-cut", vnet.SwitchKind, [2]vnet.PortConfig{{Offload: true}, {}}, withHeader(h, super), 3},
 	} {
-		b.Run(tt.name, func(b *testing.B) {
+		round := func(b *testing.B, recorded bool) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			m, fds := manualOf(b, tt.kind, tt.ports[:]...)
+			if recorded {
+				m.Record(newRing(b, 0))
+			}
 			in, out := vnet.NewPump(tt.rec), vnet.NewPump(frame(1, 2))
 			if tt.ports[1].Offload {
 				out = vnet.NewPump(withHeader(offload.Header{}, frame(1, 2)))
@@ -118,7 +121,9 @@ func BenchmarkRound(b *testing.B) {
 			b.ReportMetric(float64(generator.Nanoseconds())/float64(frames), "generator-ns/op")
 			b.ReportMetric(float64((all-generator-sink).Nanoseconds())/float64(frames), "switch-ns/op")
 			b.ReportMetric(float64(sink.Nanoseconds())/float64(frames), "sink-ns/op")
-		})
+		}
+		b.Run(tt.name, func(b *testing.B) { round(b, false) })
+		b.Run(tt.name+"-recorded", func(b *testing.B) { round(b, true) })
 	}
 }
 

@@ -118,7 +118,8 @@ type VLANConfig struct {
 // Every frame that a guest sends is counted in exactly one of TxFrames, Cut, Runts,
 // Giants, Malformed, Filtered, Storm and Lost; every frame that is for it in
 // exactly one of RxFrames, Drops, Cut, Filtered and Lost, and in none while it is
-// not Up.
+// not Up. A frame that is under way on an impaired cable is counted when it
+// arrives, and a second copy as a frame of its own.
 type PortStats struct {
 	Name    string
 	Segment string
@@ -136,7 +137,7 @@ type PortStats struct {
 	Malformed uint64 // frames sent whose offload header made no sense
 	Filtered  uint64 // frames sent in a VLAN that the port is not in, or into a mirror port; frames for the guest whose inner tag would have hopped VLANs
 	Storm     uint64 // frames sent that storm control dropped
-	Lost      uint64 // frames either way that impairment lost, its full queue included
+	Lost      uint64 // frames either way that impairment lost, its full queue and the end of DelayMemory included
 }
 
 // SegmentStats is a segment as it is now.

@@ -142,3 +142,19 @@ func (a *Air) Events() (all []EventState) {
 	}
 	return all
 }
+
+// Real gives the switch a clock that goes by itself.
+func (a *Air) Real() error {
+	a.l.air.clock = newClock()
+	return a.l.air.timer.follow(a.l.air.clock)
+}
+
+// Ringing says that the timer would wake the loop at once.
+func (a *Air) Ringing() bool {
+	p := []unix.PollFd{{Fd: int32(a.l.air.timer.fd), Events: unix.POLLIN}}
+	n, _ := unix.Poll(p, 0)
+	return n > 0
+}
+
+// Wait turns the loop once, after waiting until there is something to do.
+func (a *Air) Wait(limit time.Duration) error { return a.l.round(int(limit.Milliseconds())) }

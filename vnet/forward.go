@@ -18,7 +18,7 @@ import (
 // Two things hook in. A recorder takes a frame at entered, and hears what became
 // of it at settled and, for what came into a queue, at send. Impairment of
 // a port's direction takes a frame between entered and enter, or between emit and
-// queue; it sees what a wire would carry (wirePieces), copies what is to come
+// queue; it sees what a wire would carry (form), copies what is to come
 // later, and has it come by enter or by queue in another round, as a frame with
 // memory of its own that stays until the flush after. What came by enter is
 // counted by publish.
@@ -157,21 +157,6 @@ func (l *loop) push(p *port, w piece, r outgoing) {
 		l.send(p)
 	}
 	p.out.push(w, r)
-}
-
-// wirePieces cuts f into what a wire carries, its tag as it entered. They are
-// valid until the next flush.
-func (l *loop) wirePieces(f *frame) []piece { return l.form(f, f.tagged, false) }
-
-// flat returns a piece in one part, valid until the next flush. It needs the
-// room in the arena that form saw to.
-func (l *loop) flat(w piece) []byte {
-	if len(w.tail) == 0 {
-		return w.head
-	}
-	b := l.arena.alloc(w.len())
-	copy(b[copy(b, w.head):], w.tail)
-	return b
 }
 
 // learned returns what g's address table holds and has not aged.

@@ -225,7 +225,7 @@ func (l *loop) round(wait int) error {
 		case wakeUp:
 			commands = true
 		case ringing:
-			l.air.timer.rang()
+			l.air.timer.ring()
 		case listening:
 			l.accept(ev.Fd)
 		case current, old:
@@ -237,6 +237,7 @@ func (l *loop) round(wait int) error {
 	}
 	l.flush()
 	if commands {
+		l.tape.show() // who waits for a command sees what came before it
 		l.runQueue()
 	}
 	if l.air.mem != nil {

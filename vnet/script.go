@@ -10,8 +10,10 @@ import (
 	"github.com/patchbay/patchbay/vnet/impair"
 )
 
-// maxEvents bounds what one frame may be held against.
-const maxEvents = 1000
+const (
+	maxEvents = 1000                 // bounds what one frame may be held against
+	maxAt     = 365 * 24 * time.Hour // longer than any rack runs
+)
 
 // Action is what an event does.
 type Action string
@@ -93,6 +95,8 @@ func (e Event) check() error {
 	switch {
 	case e.At < 0:
 		return fmt.Errorf("at %v is before the script begins", e.At)
+	case e.At > maxAt:
+		return fmt.Errorf("at %v is too late; want up to %v", e.At, maxAt)
 	case e.Nth < 0:
 		return fmt.Errorf("there is no frame number %d", e.Nth)
 	case e.Dir > ToGuest:

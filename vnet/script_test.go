@@ -293,6 +293,7 @@ func TestScriptMistakes(t *testing.T) {
 		{vnet.Event{Do: "melt", Port: "a"}, `unknown action "melt"; want drop, delay`},
 		{vnet.Event{Do: drop, Port: "a", Frame: "prot tcp"}, "event 2 (drop): "},
 		{vnet.Event{Do: drop, Port: "a", At: -1}, "at -1ns is before the script begins"},
+		{vnet.Event{Do: drop, Port: "a", At: 1 << 62}, "is too late; want up to 8760h0m0s"},
 		{vnet.Event{Do: drop, Port: "a", Nth: -1}, "there is no frame number -1"},
 		{vnet.Event{Do: drop, Port: "a", Dir: 3}, "there is no direction 3"},
 		{vnet.Event{Do: vnet.DelayFrame, Port: "a"}, "delay is 0s; want up to 1h0m0s"},

@@ -206,8 +206,9 @@ func (s *Switch) RemovePort(name string) error {
 }
 
 // SetPlugged pulls a port's cable or puts it back in. With the cable out the
-// guest's frames and the frames for it are dropped and counted as cut, and its
-// addresses are forgotten; its connection stays. A guest that understands
+// guest's frames and the frames for it, those under way in it among them, are
+// dropped and counted as cut, and its addresses are forgotten; its connection
+// stays. A guest that understands
 // carrier messages sees it at once (NO-CARRIER), and so does the one at the
 // other end of a link.
 func (s *Switch) SetPlugged(name string, plugged bool) error {

@@ -14,7 +14,8 @@ type timer struct {
 	fd    int
 	epoch int64 // the system's monotonic clock when the loop's was zero
 	armed int64 // when it rings; 0: it does not
-	rings [8]byte
+	rang  bool  // and has not been quieted since
+	buf   [8]byte
 }
 
 // newClock returns the loop's clock, in ns, which does not go backwards.
@@ -24,15 +25,23 @@ func newClock() func() int64 {
 }
 
 func newTimer(clock func() int64) (t timer, err error) {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return timer{fd: -1}, fmt.Errorf("reading the clock: %w", err)
+	if err := t.follow(clock); err != nil {
+		return timer{fd: -1}, err
 	}
-	t.epoch = now.Nano() - clock()
 	if t.fd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
 		return timer{fd: -1}, fmt.Errorf("making a timer: %w", err)
 	}
 	return t, nil
+}
+
+// follow has the timer's times be those of a clock.
+func (t *timer) follow(clock func() int64) error {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return fmt.Errorf("reading the clock: %w", err)
+	}
+	t.epoch = now.Nano() - clock()
+	return nil
 }
 
 // wake has the timer ring at a time or before. It is called once a round, so
@@ -41,13 +50,18 @@ func (t *timer) wake(at int64) {
 	if t.armed != 0 && t.armed <= at {
 		return
 	}
-	t.armed = at
+	t.armed, t.rang = at, false // setting it quiets it
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(t.epoch+at, 1))}
 	unix.TimerfdSettime(t.fd, unix.TFD_TIMER_ABSTIME, &spec, nil) // which has no way to fail
 }
 
-// rang quiets the timer.
-func (t *timer) rang() {
-	unix.Read(t.fd, t.rings[:])
-	t.armed = 0
+// ring says that the timer rang.
+func (t *timer) ring() { t.armed, t.rang = 0, true }
+
+// quiet ends the ringing of a timer that was not set anew.
+func (t *timer) quiet() {
+	if t.rang {
+		unix.Read(t.fd, t.buf[:])
+		t.rang = false
+	}
 }

@@ -1,5 +1,7 @@
 package record
 
+import "net/netip"
+
 // Spares is how many chunks may be held beyond the ring's size.
 const Spares = spares
 
@@ -33,4 +35,13 @@ func (r *Ring) Held() (n int) {
 		}
 	}
 	return n
+}
+
+// Claims returns the Ethernet address that a frame says addr belongs to.
+func Claims(frame []byte, addr netip.Addr) (MAC, bool) { return claims(frame, addr) }
+
+// Sees looks for a text in frames.
+func Sees(text []byte) (sees func(frame []byte) bool, flows func() int) {
+	s := seeker{text: text, flows: map[flow]*tail{}}
+	return s.sees, func() int { return len(s.flows) }
 }

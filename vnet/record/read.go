@@ -34,6 +34,8 @@ func (d Direction) String() string {
 // Frame is a frame as a wire carried it at one port. What one guest sends to
 // another is recorded twice: from the one and to the other. What an offloading
 // guest hands over in one piece is several Frames, with one Seq and one Time.
+// One that was handed out already when it was lost on its way into the segment
+// (a cable was pulled while it was under way) comes a second time, with its fate.
 type Frame struct {
 	Seq     uint64 // grows from Frame to Frame; of what one query does not ask for there are numbers too
 	Time    time.Time
@@ -82,16 +84,17 @@ type Reader struct {
 	missed, told uint64
 	woken        time.Time
 
-	items   []item // found but not yet handed out
-	raw     []byte // their bytes
-	wire    []byte // the bytes of frames handed out that had to be made
+	items   []item         // found but not yet handed out
+	raw     []byte         // their bytes
+	large   map[uint64]int // where in raw a large frame is, by its ref
+	wire    []byte         // the bytes of frames handed out that had to be made
 	scratch []byte
 	out     []Frame
 }
 
 // Reader returns a Reader for a Query.
 func (r *Ring) Reader(q Query) *Reader {
-	rd := &Reader{r: r, q: q, fresh: true, from: -1 << 62, to: 1<<62 - 1}
+	rd := &Reader{r: r, q: q, from: -1 << 62, to: 1<<62 - 1}
 	if !q.From.IsZero() {
 		rd.from = r.at(q.From)
 	}
@@ -108,6 +111,7 @@ func (rd *Reader) seek() {
 	r := rd.r
 	oldest, newest := r.oldest.Load(), r.newest.Load()
 	rd.serial, rd.endSerial = oldest, newest
+	rd.fresh = newest > 0 // of an empty ring the first entry's number is known
 	for s := newest; s >= oldest && s > 0; s-- {
 		c := r.pin(s)
 		if c == nil {
@@ -117,12 +121,24 @@ func (rd *Reader) seek() {
 			rd.endOff = int(c.filled.Load())
 		}
 		before := c.began < rd.from
+		rd.serial, rd.num, rd.fresh = s, c.first, false
 		c.unpin()
 		if before {
-			rd.serial = s
 			break
 		}
 	}
+}
+
+// Since is the time from which on the Ring has everything; ok is false when
+// it has nothing.
+func (r *Ring) Since() (t time.Time, ok bool) {
+	for !r.closed.Load() && r.newest.Load() > 0 {
+		if c := r.pin(r.oldest.Load()); c != nil {
+			defer c.unpin()
+			return r.Time(c.began), true
+		}
+	}
+	return t, false
 }
 
 // Missed is how many records the Reader has lost so far, because the writer

@@ -26,10 +26,47 @@ type item struct {
 	port   uint16
 	dir    Direction
 	fate   Fate
-	tested bool // it matches
+	ref    uint64 // where its bytes are
+	ends   []end  // that only pieces of it met
+	tested bool   // it matches
 	view   View
 	hdr    offload.Header
 	off, n int // its bytes in Reader.raw
+}
+
+// end is the fate of some pieces of a frame on their way into the segment.
+type end struct {
+	first, n int
+	fate     Fate
+}
+
+// fateOf is the fate of one piece.
+func (it *item) fateOf(piece int) Fate {
+	for _, e := range it.ends {
+		if piece >= e.first && piece < e.first+e.n {
+			return e.fate
+		}
+	}
+	return it.fate
+}
+
+// ended notes what became of a frame from a guest, or of pieces of it, if it is
+// about to be handed out. Nearly always it is: fates are published together
+// with their frames.
+func (rd *Reader) ended(ref uint64, fate Fate, v View) bool {
+	for i := len(rd.items) - 1; i >= 0; i-- {
+		it := &rd.items[i]
+		if it.dir != FromGuest || it.ref != ref {
+			continue
+		}
+		if v.N == 0 {
+			it.fate = fate
+		} else {
+			it.ends = append(it.ends, end{int(v.First), int(v.N), fate})
+		}
+		return true
+	}
+	return false
 }
 
 // entry is what lies in a chunk at some place.
@@ -63,12 +100,13 @@ func (e entry) frame() (h offload.Header, frame []byte) {
 func (rd *Reader) fill() (more bool, err error) {
 	r := rd.r
 	rd.items, rd.raw = rd.items[:0], rd.raw[:0]
+	clear(rd.large)
 	if r.closed.Load() {
 		return false, io.EOF
 	}
 	for walked := 0; walked < walkBytes && len(rd.raw) < rawBytes; {
 		newest := r.newest.Load()
-		if rd.serial > newest || rd.ended() {
+		if rd.serial > newest || rd.finished() {
 			return false, nil
 		}
 		c := r.pin(rd.serial)
@@ -86,7 +124,7 @@ func (rd *Reader) fill() (more bool, err error) {
 		filled := rd.off == int(c.filled.Load())
 		c.unpin()
 		walked += n
-		if filled && !rd.ended() {
+		if filled && !rd.finished() {
 			if rd.serial == newest {
 				return false, nil
 			}
@@ -96,8 +134,8 @@ func (rd *Reader) fill() (more bool, err error) {
 	return true, nil
 }
 
-// ended says that a Reader has read all that was asked for.
-func (rd *Reader) ended() bool {
+// finished says that a Reader has read all that was asked for.
+func (rd *Reader) finished() bool {
 	return rd.past || !rd.q.Follow && (rd.serial > rd.endSerial || rd.serial == rd.endSerial && rd.off >= rd.endOff)
 }
 
@@ -119,13 +157,26 @@ func (rd *Reader) walk(c *chunk) int {
 		filled = min(filled, rd.endOff)
 	}
 	start := rd.off
-	for rd.off < filled && rd.off-start < walkBytes && len(rd.raw) < rawBytes && !rd.past {
+	for rd.off < filled && !rd.past {
 		e := entryAt(c.buf[rd.off:])
+		if (rd.off-start >= walkBytes || len(rd.raw) >= rawBytes) && !rd.tail(c, e) {
+			break
+		}
 		rd.take(c, e)
 		rd.off += len(e.b)
 		rd.num++
 	}
 	return rd.off - start
+}
+
+// tail says whether an entry that comes when enough has been read is about a
+// frame that was: what pieces of it met on their way in follows it at once.
+func (rd *Reader) tail(c *chunk, e entry) bool {
+	if e.kind != happened || len(rd.items) == 0 {
+		return false
+	}
+	ref := binary.LittleEndian.Uint64(e.b[16:])
+	return ref>>rd.r.shift == c.serial && entryAt(c.buf[ref&(1<<rd.r.shift-1):]).port == e.port
 }
 
 // take puts an entry into items if it is asked for.
@@ -134,7 +185,7 @@ func (rd *Reader) take(c *chunk, e entry) {
 		rd.past = true
 		return
 	}
-	if e.at < rd.from || e.kind == kept || rd.q.Delivered && e.fate != Delivered || !rd.wants(e.port) {
+	if e.at < rd.from || e.kind == kept || !rd.wants(e.port) {
 		return
 	}
 	it := item{num: rd.num, missed: rd.missed, at: e.at, port: e.port, dir: ToGuest, fate: e.fate}
@@ -142,6 +193,7 @@ func (rd *Reader) take(c *chunk, e entry) {
 	switch e.kind {
 	case entered:
 		it.dir = FromGuest
+		it.ref = c.serial<<rd.r.shift | uint64(rd.off)
 	case happened:
 		ref := binary.LittleEndian.Uint64(e.b[16:])
 		at := c
@@ -153,13 +205,20 @@ func (rd *Reader) take(c *chunk, e entry) {
 			defer at.unpin()
 		}
 		src = entryAt(at.buf[ref&(1<<rd.r.shift-1):])
-		if src.port == e.port {
-			it.dir = FromGuest
-		}
+		it.ref = ref
 		it.view = View{
 			Tag: Tag(e.b[24]), ID: binary.LittleEndian.Uint16(e.b[26:]),
 			First: binary.LittleEndian.Uint16(e.b[28:]), N: binary.LittleEndian.Uint16(e.b[30:]),
 		}
+		if src.port == e.port {
+			if rd.ended(ref, e.fate, it.view) {
+				return
+			}
+			it.dir = FromGuest
+		}
+	}
+	if rd.q.Delivered && e.fate != Delivered && e.kind != entered {
+		return
 	}
 	if rd.q.Dir != AnyDirection && rd.q.Dir != it.dir || rd.q.Once && it.dir == ToGuest && rd.wants(src.port) {
 		return
@@ -170,9 +229,26 @@ func (rd *Reader) take(c *chunk, e entry) {
 			return
 		}
 	}
-	it.off, it.n = len(rd.raw), len(frame)
-	rd.raw = append(rd.raw, frame...)
+	it.off, it.n = rd.store(it.ref, frame)
 	rd.items = append(rd.items, it)
+}
+
+// store copies a frame to raw, a large one that many ports saw once.
+func (rd *Reader) store(ref uint64, frame []byte) (off, n int) {
+	if len(frame) < 2048 {
+		rd.raw = append(rd.raw, frame...)
+		return len(rd.raw) - len(frame), len(frame)
+	}
+	off, ok := rd.large[ref]
+	if !ok {
+		off = len(rd.raw)
+		rd.raw = append(rd.raw, frame...)
+		if rd.large == nil {
+			rd.large = map[uint64]int{}
+		}
+		rd.large[ref] = off
+	}
+	return off, len(frame)
 }
 
 // hand makes Frames of items until a batch is full.
@@ -185,7 +261,7 @@ func (rd *Reader) hand() {
 		done++
 		frame := rd.raw[it.off : it.off+it.n]
 		if it.tested {
-			rd.emit(it, frame)
+			rd.emit(it, it.fate, frame)
 			continue
 		}
 		frame, it.hdr = rd.retag(it, frame)
@@ -199,7 +275,7 @@ func (rd *Reader) hand() {
 				return
 			}
 			if rd.q.Filter.Match(wire) {
-				rd.emit(it, rd.keep(wire))
+				rd.emit(it, it.fateOf(piece), rd.keep(wire))
 			}
 		})
 	}
@@ -213,11 +289,14 @@ func (rd *Reader) keep(b []byte) []byte {
 	return rd.wire[n:len(rd.wire):len(rd.wire)]
 }
 
-func (rd *Reader) emit(it item, data []byte) {
+func (rd *Reader) emit(it item, fate Fate, data []byte) {
+	if rd.q.Delivered && fate != Delivered {
+		return
+	}
 	p := rd.r.port(it.port)
 	rd.out = append(rd.out, Frame{
 		Seq: it.num, Time: rd.r.Time(it.at), Port: p.Name, Segment: p.Segment,
-		Dir: it.dir, Fate: it.fate, Data: data, Missed: it.missed - rd.told,
+		Dir: it.dir, Fate: fate, Data: data, Missed: it.missed - rd.told,
 	})
 	rd.told = it.missed
 }

@@ -362,6 +362,29 @@ func TestBusyShare(t *testing.T) {
 	}
 }
 
+// TestLeaveOut: what a machine lacks costs the figures that need it, no others.
+func TestLeaveOut(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	lacking := map[string]string{"vde": "vde2", "uml-switch": "uml-utilities", "vde-kpps": "vde2", "bridge": ""}
+	kinds := newWireMeter(&benchWireCmd{}, &rack.Spec{Cache: t.TempDir()}).kinds()
+	for _, k := range kinds {
+		if from, ok := lacking[k.name]; ok != (k.lacks() != "") && k.name != "plain" {
+			t.Errorf("%s lacks %q", k.name, k.lacks())
+		} else if !strings.Contains(k.lacks(), from) {
+			t.Errorf("%s lacks %q, which does not name the package %s", k.name, k.lacks(), from)
+		}
+	}
+	able := leaveOut(kinds)
+	for _, k := range able {
+		if _, ok := lacking[k.name]; ok {
+			t.Errorf("%s is not left out", k.name)
+		}
+	}
+	if len(able) == 0 {
+		t.Error("every kind is left out")
+	}
+}
+
 // TestKinds: the words of --only are the kinds there are.
 func TestKinds(t *testing.T) {
 	var names []string

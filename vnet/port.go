@@ -34,8 +34,9 @@ type port struct {
 	ways     [2]way // of the cable: what the guest sends, and what it gets
 	from, to *way   // the same, nil while frames need not go through them
 
-	storm  bucket
-	looped uint32 // 1 + the last second in which it brought a frame back
+	storm   bucket
+	looped  uint32 // 1 + the last second in which it brought a frame back
+	flapped uint32 // and in which it brought an address that was elsewhere
 
 	carrier struct{ told, owed bool } // what its guest was told, and that it is yet to be told the other
 

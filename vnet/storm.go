@@ -13,9 +13,10 @@ const (
 	// loop. A machine that moved, a failover or a student's script comes to a
 	// few; a loop has thousands, or what storm control leaves of them.
 	loopFrames = 32
-	// loopMemory is for how many seconds a frame is remembered and a loop
-	// reported after its last sign.
-	loopMemory = 3
+	// frameMemory is for how many seconds a frame is remembered, loopMemory for
+	// how many a loop is reported after its last sign: storm control may let it
+	// die down until somebody sends again.
+	frameMemory, loopMemory = 3, 10
 )
 
 // bucket is one port's allowance of flooded frames: credit in nanoseconds, of
@@ -67,10 +68,13 @@ func (g *segment) calm(l *loop, f *frame, moved bool) bool {
 	if second != s.second {
 		s.turn(second)
 	}
-	if s.sight(f, second) || moved {
-		back = true
-		s.back++
+	if back = s.sight(f, second); back {
 		f.in.looped = second + 1
+	} else if moved {
+		f.in.flapped = second + 1
+	}
+	if back || moved {
+		s.back++
 		if s.back >= loopFrames {
 			s.last = second
 			if s.began == 0 {
@@ -101,7 +105,7 @@ func (s *sentry) turn(second uint32) {
 func (s *sentry) sight(f *frame, second uint32) bool {
 	h := fingerprint(f.data)
 	e := &s.seen[h%uint64(len(s.seen))]
-	if e.hash != h || second > e.second+loopMemory {
+	if e.hash != h || second > e.second+frameMemory {
 		*e = sighting{h, second, f.in.id, f.in.id}
 		return false
 	}
@@ -136,8 +140,18 @@ func (g *segment) loop(l *loop) *Loop {
 		return nil
 	}
 	lp := &Loop{Since: l.since(s.began), FramesPerSecond: float64(max(s.before, s.back))}
+	// The addresses of machines wander that have no part in it: theirs count
+	// only when nothing else tells.
 	for _, p := range g.ports {
 		if p.looped != 0 && second < p.looped+loopMemory {
+			lp.Ports = append(lp.Ports, p.name)
+		}
+	}
+	if lp.Ports != nil {
+		return lp
+	}
+	for _, p := range g.ports {
+		if p.flapped != 0 && second < p.flapped+loopMemory {
 			lp.Ports = append(lp.Ports, p.name)
 		}
 	}

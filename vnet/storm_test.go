@@ -193,7 +193,7 @@ func TestLoop(t *testing.T) {
 					t.Errorf("%s: loop %+v; want ports %v", g.Name, g.Loop, want)
 				}
 			}
-			c.add(10 * time.Second)
+			c.add(time.Minute)
 			for _, g := range b.Segments() {
 				if g.Loop != nil {
 					t.Errorf("%s: loop %+v long after", g.Name, g.Loop)

@@ -43,8 +43,10 @@ lint: bundle
 	$(GO) tool staticcheck ./...
 
 bench: build kernel image
+	@deploy/setup bench
 	@bin/patchbay bench boot
 	@bin/patchbay bench memory
+	@bin/patchbay bench wire
 
 # The cache of kernels and images stays; "patchbay kernel list" shows where.
 clean:

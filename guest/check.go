@@ -57,6 +57,9 @@ func (c *Config) check(who account) error {
 		}
 	}
 	for i, n := range c.NICs {
+		if n.Pair != nil {
+			continue
+		}
 		fi, err := os.Stat(n.Socket)
 		if err != nil || !filepath.IsAbs(n.Socket) || fi.Mode().Type() != fs.ModeSocket {
 			return fmt.Errorf("interface %d has no socket at %q", i, n.Socket)
@@ -76,7 +79,9 @@ func (c *Config) giveAway(who account) error {
 		paths = append(paths, c.Disk.Path)
 	}
 	for _, n := range c.NICs {
-		paths = append(paths, n.Socket)
+		if n.Pair == nil {
+			paths = append(paths, n.Socket)
+		}
 	}
 	for _, p := range paths {
 		if err := os.Chown(p, who.uid, -1); err != nil {

@@ -18,7 +18,8 @@ type view struct {
 	image   string   // block device 0, read-only
 	disk    string   // block device 1, read-write; empty for none
 	modules string   // block device 2, read-only; empty for none
-	nets    []string // sockets to connect to, vec0 …
+	nets    []string // sockets to connect to, vec0 …; empty for those that have a pair
+	pairs   []int    // descriptors of the interfaces with a pair, in their order
 	scratch string   // a folder on tmpfs that it may write to and execute from
 	notify  string   // datagram socket for the kernel's own messages
 	lines   []int    // descriptors of con0 …
@@ -114,12 +115,21 @@ func commandLine(c *Config, v view) ([]string, error) {
 	if v.modules != "" {
 		w.file("ubd2r=", v.modules)
 	}
+	pairs := v.pairs
+	if n := c.pairCount(); n != len(pairs) {
+		return nil, fmt.Errorf("%d descriptors for %d interfaces with a pair", len(pairs), n)
+	}
 	for i, nic := range c.NICs {
 		options, err := nicOptions(nic, c.Kernel.Offload)
 		if err != nil {
 			return nil, fmt.Errorf("interface %d: %w", i, err)
 		}
-		w.socket(fmt.Sprintf("vec%d:%s,dst=", i, options), v.nets[i])
+		if nic.Pair != nil {
+			w.add("vec%d:transport=fd,%s,fd=%d", i, options, pairs[0])
+			pairs = pairs[1:]
+			continue
+		}
+		w.socket(fmt.Sprintf("vec%d:transport=bess,%s,dst=", i, options), v.nets[i])
 	}
 	if c.Kernel.Seccomp {
 		w.add("seccomp=%s", map[bool]string{true: "on", false: "off"}[c.Seccomp])
@@ -133,7 +143,7 @@ func commandLine(c *Config, v view) ([]string, error) {
 	return w.done()
 }
 
-// nicOptions are the driver's options for an interface, all but its socket.
+// nicOptions are the driver's options for an interface, all but its transport.
 func nicOptions(nic NIC, offload bool) (string, error) {
 	mac, err := checkMAC(nic.MAC)
 	if err != nil {
@@ -151,7 +161,7 @@ func nicOptions(nic NIC, offload bool) (string, error) {
 	if nic.MTU < 0 || nic.MTU > maxMTU {
 		return "", fmt.Errorf("an MTU of %d bytes is not within 0 to %d", nic.MTU, maxMTU)
 	}
-	s := fmt.Sprintf("transport=bess,mac=%s,depth=%d", mac, depth)
+	s := fmt.Sprintf("mac=%s,depth=%d", mac, depth)
 	if offload {
 		s += ",vnet=1"
 	}

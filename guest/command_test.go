@@ -2,6 +2,7 @@ package guest_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +87,30 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", s, tt.want)
 			}
 		})
+	}
+}
+
+// TestCommandLinePair: an interface that is given one end of a pair.
+func TestCommandLinePair(t *testing.T) {
+	c := basicConfig()
+	c.Kernel.Offload = true
+	c.NICs = nics("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
+	c.NICs[0].Pair, c.NICs[2].Pair = os.Stdin, os.Stdin
+	build := func(pairs ...int) ([]string, error) {
+		return guest.CommandLine(c, "/linux", "/initrd", "/image", "", "", []string{"", "/net/1", ""}, []int{3}, 4, pairs...)
+	}
+	words, err := build(5, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "vec0:transport=fd,mac=02:00:00:00:00:01,depth=16,vnet=1,fd=5 " +
+		"vec1:transport=bess,mac=02:00:00:00:00:02,depth=16,vnet=1,dst=/net/1 " +
+		"vec2:transport=fd,mac=02:00:00:00:00:03,depth=16,vnet=1,fd=6"
+	if got := strings.Join(words, " "); !strings.Contains(got, want) {
+		t.Errorf("command line is\n%s\nwant in it\n%s", got, want)
+	}
+	if words, err := build(5); err == nil {
+		t.Errorf("command line with a descriptor too few is %q", words)
 	}
 }
 

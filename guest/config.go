@@ -6,6 +6,7 @@ package guest
 
 import (
 	"log/slog"
+	"os"
 
 	"github.com/patchbay/patchbay/guest/agent"
 )
@@ -57,4 +58,10 @@ type NIC struct {
 	Socket string // host path of a listening SOCK_SEQPACKET unix socket
 	MTU    int    // the largest that the interface will be set to, bytes; 0 means 1500, at most 9000
 	Depth  int    // frames per batch and ring; 0 means the default
+
+	// Pair, for measurements alone, is used in place of Socket: one end of a
+	// pair of SOCK_SEQPACKET sockets, of which Start takes a copy. Two guests
+	// on one pair have nothing between them. The interface does not survive
+	// being set down: the kernel closes the socket for good.
+	Pair *os.File
 }

@@ -40,6 +40,32 @@ func (d *donations) close() {
 	d.files = nil
 }
 
+// givePairs hands over copies of the interfaces' pairs and returns their
+// numbers in the child.
+func (c *Config) givePairs(d *donations) (numbers []int, err error) {
+	for i, n := range c.NICs {
+		if n.Pair == nil {
+			continue
+		}
+		fd, err := unix.FcntlInt(n.Pair.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return nil, fmt.Errorf("copying the socket of interface %d: %w", i, err)
+		}
+		numbers = append(numbers, d.give(os.NewFile(uintptr(fd), n.Pair.Name())))
+	}
+	return numbers, nil
+}
+
+// pairCount is how many interfaces have a pair.
+func (c *Config) pairCount() (n int) {
+	for _, nic := range c.NICs {
+		if nic.Pair != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // socketpair makes two connected unix sockets: ours, which the runtime polls
 // and which therefore obeys deadlines, and the child's, blocking until the
 // child says otherwise.

@@ -7,9 +7,9 @@ type (
 )
 
 // CommandLine builds a command line for a guest whose files have these names.
-func CommandLine(c *Config, kernel, initrd, image, disk, modules string, nets []string, lines []int, agent int) ([]string, error) {
+func CommandLine(c *Config, kernel, initrd, image, disk, modules string, nets []string, lines []int, agent int, pairs ...int) ([]string, error) {
 	return commandLine(c, view{kernel: kernel, initrd: initrd, image: image, disk: disk, modules: modules,
-		nets: nets, scratch: "/run", notify: "/run/notify", lines: lines, agent: agent})
+		nets: nets, scratch: "/run", notify: "/run/notify", lines: lines, agent: agent, pairs: pairs})
 }
 
 var (

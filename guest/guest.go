@@ -110,13 +110,18 @@ func (g *Guest) start(ctx context.Context) error {
 	fail = func(err error) error { stdout.Close(); wire.Close(); return err }
 	serial := d.give(theirs)
 
+	pairs, err := c.givePairs(d)
+	if err != nil {
+		return fail(err)
+	}
+
 	keep := len(d.files)
 
 	jail, v, err := furnish(c, who, d)
 	if err != nil {
 		return fail(err)
 	}
-	v.lines, v.agent = lines, serial
+	v.lines, v.agent, v.pairs = lines, serial, pairs
 	if jail.args, err = commandLine(c, v); err != nil {
 		return fail(err)
 	}

@@ -113,7 +113,11 @@ func furnish(c *Config, who account, d *donations) (cell, view, error) {
 			v.modules = show(c.Kernel.Modules.Path, "/modules", false, false)
 		}
 		for i, n := range c.NICs {
-			v.nets = append(v.nets, show(n.Socket, "/net/"+strconv.Itoa(i), false, false))
+			name := ""
+			if n.Pair == nil {
+				name = show(n.Socket, "/net/"+strconv.Itoa(i), false, false)
+			}
+			v.nets = append(v.nets, name)
 		}
 		if err != nil {
 			return jail, v, err

@@ -17,6 +17,7 @@ import (
 type benchCmd struct {
 	Boot   benchBootCmd   `cmd:"" help:"Time from exec to guestd's answer and to a shell's prompt, one guest and four."`
 	Memory benchMemoryCmd `cmd:"" help:"Host memory of an idle guest with a shell open."`
+	Wire   benchWireCmd   `cmd:"" help:"Throughput and latency between guests, and what there is to compare them with."`
 }
 
 // figure is one measured quantity: the samples of all runs.
@@ -47,7 +48,12 @@ func report(figures []*figure) error {
 			missing = append(missing, fmt.Errorf("%s was not measured", f.name))
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%.1f\t%s\t%d\t  %s\t\n", f.name, f.median(), slices.Min(f.samples), slices.Max(f.samples), f.unit, len(f.samples), f.note)
+		digits := 1
+		if f.unit == "times" {
+			digits = 2
+		}
+		fmt.Fprintf(t, "%s\t%.*f\t%.*f\t%.*f\t%s\t%d\t  %s\t\n", f.name, digits, f.median(),
+			digits, slices.Min(f.samples), digits, slices.Max(f.samples), f.unit, len(f.samples), f.note)
 	}
 	t.Flush()
 	fmt.Fprintf(os.Stderr, "%d CPUs, load average before and during: %s\n", runtime.NumCPU(), loadAverage())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -41,6 +42,7 @@ func main() {
 		kong.UsageOnError(),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(&c.Folders),
+		kong.Vars{"wire_kinds": strings.Join(kindNames, ", ")},
 	)
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "patchbay:", err)

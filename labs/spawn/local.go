@@ -320,15 +320,13 @@ func (l *Local) end(ctx context.Context, dir string) error {
 	if err == nil {
 		err = c.Do(soon, rack.Op{Do: "end"})
 		c.Close()
-		if err == nil {
-			err = gone(soon, dir)
-		}
 	}
-	if err == nil || free(dir) {
+	// One that does not listen any more, or hangs up, is ending already.
+	if gone(soon, dir) == nil {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return err
+		return errors.Join(err, ctx.Err())
 	}
 	pid, pidErr := rack.PID(ctx, dir)
 	if pidErr != nil {

@@ -33,7 +33,8 @@
 // ports and looks at no address. All three pass every well-formed frame on,
 // the reserved group addresses of spanning tree, LLDP and LACP included:
 // the devices that may have to answer them are the guests. No frame ever leaves
-// by the port it came in by, or is longer than the segment's MTU allows.
+// by the port it came in by, or is longer than the segment's MTU allows. A mirror
+// port gets a copy of all that enters the segment.
 //
 // A switch whose ports have a VLANConfig keeps VLANs apart as 802.1Q says, each
 // with addresses of its own. Tags of VLAN 0 are of priority alone. A port that is

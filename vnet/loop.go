@@ -289,8 +289,8 @@ func (l *loop) read(slot int32, ending bool) {
 	}
 	e := &l.entries[slot]
 	most := batch
-	if e.port != nil && e.port.offload {
-		most = superBatch
+	if e.port != nil {
+		most = e.port.most
 	}
 	first, n, errno := l.rx.read(e.fd, most)
 	switch errno {
@@ -316,6 +316,7 @@ func (l *loop) read(slot int32, ending bool) {
 	}
 	switch {
 	case e.kind == current:
+		p.pace()
 		p.publish()
 	case p != nil:
 		p.n.cut.Add(records)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/gopacket/gopacket"
@@ -235,5 +236,30 @@ func TestManySuperFrames(t *testing.T) {
 		if !bytes.Equal(got, want[i%2000]) {
 			t.Fatalf("record %d: %x; want %x", i, got, want[i%2000])
 		}
+	}
+}
+
+// A guest that asks for thousands of pieces gets no longer turns than others.
+func TestManyPiecesAreThrottled(t *testing.T) {
+	m, fds := manualOf(t, vnet.Link, vnet.PortConfig{Offload: true}, vnet.PortConfig{})
+	h, f := super(t, 2, 1, 2000, 1)
+	h.GSOSize = 1
+	in, sink := vnet.NewPump(withHeader(h, f)), vnet.NewPump(frame(0, 0))
+	took := func() uint64 {
+		before := m.Stats(0).TxFrames
+		in.Send(fds[0], 16)
+		if err := m.Round(); err != nil {
+			t.Fatal(err)
+		}
+		for sink.Drain(fds[1]) > 0 {
+		}
+		return (m.Stats(0).TxFrames - before) / 2000
+	}
+	var got []uint64
+	for range 5 {
+		got = append(got, took())
+	}
+	if want := []uint64{16, 8, 4, 2, 1}; !slices.Equal(got, want) {
+		t.Errorf("rounds took %v records; want %v", got, want)
 	}
 }

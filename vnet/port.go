@@ -13,6 +13,11 @@ const batch = 64
 // as long: copying 16 of 64 KiB twice takes 0.2 ms.
 const superBatch = 16
 
+// wiresBatch is how many frames on a wire a batch should come to at most. A
+// guest may ask for two thousand pieces of a super-frame, and cutting them
+// takes as long as everybody else's frames together.
+const wiresBatch = 1024
+
 // port is one socket of the switch. Without a remark a field belongs to the
 // loop.
 type port struct {
@@ -25,6 +30,7 @@ type port struct {
 	vlan     vlans
 
 	id    int32 // index in loop.ports
+	most  int   // records that are taken in a round
 	tape  int32 // its number in the recording
 	fd    int   // the connection; -1 when the guest's interface is down
 	dirty bool  // is in loop.dirty
@@ -65,10 +71,25 @@ func newPort(c PortConfig, g *segment) (*port, error) {
 	p := &port{
 		name: c.Name, segment: g, offload: c.Offload, carries: c.Carrier, mirror: c.Mirror, vlan: v,
 		fd: -1, entry: -1, ear: -1, out: newTxQueue(),
+		most:  batch,
 		storm: bucket{at: -int64(time.Second)}, // it may begin with a second's worth
+	}
+	if c.Offload {
+		p.most = superBatch
 	}
 	p.plugged.Store(true)
 	return p, nil
+}
+
+// pace settles how many records the next batch has, by what entered in this one.
+func (p *port) pace() {
+	switch {
+	case !p.offload:
+	case p.tx.frames > wiresBatch:
+		p.most = max(p.most/2, 1)
+	case p.tx.frames < wiresBatch/2:
+		p.most = min(p.most*2, superBatch)
+	}
 }
 
 func (p *port) stats() PortStats {

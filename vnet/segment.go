@@ -32,9 +32,6 @@ func newSegment(c SegmentConfig, o Options) (*segment, error) {
 	if c.MTU == 0 {
 		c.MTU = DefaultMTU
 	}
-	if c.Storm == 0 {
-		c.Storm = defaultStorm
-	}
 	g := &segment{SegmentConfig: c, limit: c.MTU + MinFrame}
 	if c.Kind == SwitchKind {
 		g.macs = newMACTable(o.MACCap, o.MACAge)

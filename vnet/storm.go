@@ -7,7 +7,10 @@ import (
 )
 
 const (
-	defaultStorm = 1000 // group-addressed frames a second from one port
+	// By default a port may flood freshFrames a second that were not seen before,
+	// which is a multicast stream of 100 Mbit/s, and repeated ones, or any while
+	// there is a loop, at the pace of staleFrames.
+	freshFrames, staleFrames = 10000, 1000
 
 	// loopFrames is how many frames a second must come back for it to be a
 	// loop. A machine that moved, a failover or a student's script comes to a
@@ -58,7 +61,6 @@ type sighting struct {
 // while there is a loop.
 // Moved says that its source was just seen at another port.
 func (g *segment) calm(l *loop, f *frame, moved bool) bool {
-	back := false
 	s := &g.sentry
 	group := f.data[0]&1 == 1
 	if !group && g.macs == nil && s.began == 0 {
@@ -68,7 +70,8 @@ func (g *segment) calm(l *loop, f *frame, moved bool) bool {
 	if second != s.second {
 		s.turn(second)
 	}
-	if back = s.sight(f, second); back {
+	known, back := s.sight(f, second)
+	if back {
 		f.in.looped = second + 1
 	} else if moved {
 		f.in.flapped = second + 1
@@ -85,7 +88,15 @@ func (g *segment) calm(l *loop, f *frame, moved bool) bool {
 	if g.Storm < 0 || !group && (s.began == 0 || !back) {
 		return true
 	}
-	return f.in.storm.take(l.at, int64(time.Second)/int64(g.Storm)*int64(f.wires))
+	allowed := g.Storm
+	switch {
+	case allowed > 0:
+	case known || s.began != 0:
+		allowed = staleFrames
+	default:
+		allowed = freshFrames
+	}
+	return f.in.storm.take(l.at, int64(time.Second)/int64(allowed)*int64(f.wires))
 }
 
 // turn begins a second.
@@ -100,18 +111,19 @@ func (s *sentry) turn(second uint32) {
 	}
 }
 
-// sight notes a frame and says whether it has come back: by another port than
-// at first, or than the last time. (A machine may well send the same again.)
-func (s *sentry) sight(f *frame, second uint32) bool {
+// sight notes a frame and says whether it is known and whether it has come back:
+// by another port than at first, or than the last time. (A machine may well send
+// the same again.)
+func (s *sentry) sight(f *frame, second uint32) (known, back bool) {
 	h := fingerprint(f.data)
 	e := &s.seen[h%uint64(len(s.seen))]
 	if e.hash != h || second > e.second+frameMemory {
 		*e = sighting{h, second, f.in.id, f.in.id}
-		return false
+		return false, false
 	}
-	back := e.first != f.in.id || e.last != f.in.id
+	back = e.first != f.in.id || e.last != f.in.id
 	e.second, e.last = second, f.in.id
-	return back
+	return true, back
 }
 
 // fingerprint tells frames apart by their length and first 128 bytes, which

@@ -156,7 +156,7 @@ func TestRealOffload(t *testing.T) {
 func (w *wired) carrier(step, guest string, want bool) {
 	w.t.Helper()
 	var out string
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		var err error
 		if out, err = w.sh(guest, "ip -o link show eth0"); err != nil {
 			w.t.Fatal(err)
@@ -226,7 +226,7 @@ func TestRealLoop(t *testing.T) {
 	}
 	wait := func(what string, ok func() bool) {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("waited in vain for %s; loop %+v", what, loop())
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
 	"sync"
@@ -85,6 +86,7 @@ func plug(t testing.TB, c *guest.Config, n int) *net.UnixListener {
 	if err := end.SetDeadline(time.Now().Add(2 * patience)); err != nil {
 		t.Fatal(err)
 	}
+	// The folders of one test differ in their last digit.
 	mac := fmt.Sprintf("02:00:00:00:%02x:%02x", c.Dir[len(c.Dir)-1], n+1)
 	c.NICs = append(c.NICs, guest.NIC{MAC: mac, Socket: path})
 	c.Machine.Interfaces = append(c.Machine.Interfaces, agent.Interface{Vec: n, Name: fmt.Sprintf("eth%d", n)})
@@ -163,7 +165,7 @@ func checkHeader(d []byte) error {
 func (l *cable) seen() (kinds map[byte]int, largest int, bad error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.kinds, l.largest, l.bad
+	return maps.Clone(l.kinds), l.largest, l.bad
 }
 
 // kernels runs a test with each kernel there is and each way of using it.

@@ -44,13 +44,13 @@ func (c *kernelListCmd) Run(f *Folders) error {
 	}
 	standard, _ := kernel.Find(f.Cache, "")
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tLINUX\tSECCOMP\tMODULES\tBUILT\tFROM\t")
+	fmt.Fprintln(w, "NAME\tLINUX\tSECCOMP\tOFFLOAD\tMODULES\tBUILT\tFROM\t")
 	for _, k := range all {
 		name := k.Name
 		if k.Name == standard.Name {
 			name += " (default)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", name, k.Version, yes(k.Seccomp), yes(k.Modules != ""), k.Built.Local().Format("2006-01-02 15:04"), k.Package)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", name, k.Version, yes(k.Seccomp), yes(k.Offload), yes(k.Modules != ""), k.Built.Local().Format("2006-01-02 15:04"), k.Package)
 	}
 	return w.Flush()
 }

@@ -255,6 +255,23 @@ func compare(t *testing.T, what string, want, got [][]byte) {
 	}
 }
 
+func TestRecordingAllocatesNothing(t *testing.T) {
+	m, fds := manual(t, vnet.Hub, 3)
+	m.Record(newRing(t, 1<<20))
+	in, out := vnet.NewPump(marked(0xff, 1, 1)), vnet.NewPump(frame(0, 0))
+	n := testing.AllocsPerRun(200, func() {
+		in.Send(fds[0], vnet.Batch)
+		if err := m.Round(); err != nil {
+			t.Fatal(err)
+		}
+		out.Drain(fds[1])
+		out.Drain(fds[2])
+	})
+	if n != 0 {
+		t.Errorf("a round that is recorded allocates %v times; want never", n)
+	}
+}
+
 // A frame that was under way for longer than the ring holds it is recorded all
 // the same when it arrives.
 func TestRecordOutlivesTheRing(t *testing.T) {

@@ -33,13 +33,20 @@ func newRing(t testing.TB, size int) *record.Ring {
 	return r
 }
 
+var pattern = func() (p [512]byte) {
+	for i := range p {
+		p[i] = byte(i)
+	}
+	return p
+}()
+
 // numbered is a frame of n bytes that says its number and can be checked.
 func numbered(num uint64, n int) []byte {
 	b := make([]byte, max(n, 26))
 	copy(b, "\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x88\xb5")
 	binary.BigEndian.PutUint64(b[14:], num)
-	for i := 22; i < len(b)-4; i++ {
-		b[i] = byte(num) + byte(i)
+	for n := 22; n < len(b)-4; {
+		n += copy(b[n:len(b)-4], pattern[num%256:])
 	}
 	binary.BigEndian.PutUint32(b[len(b)-4:], crc32.ChecksumIEEE(b[:len(b)-4]))
 	return b

@@ -74,3 +74,24 @@ func TestWire(t *testing.T) {
 		p.shot("vlans-" + look.name)
 	}
 }
+
+// TestLoop has three routers become bridges, which makes a ring of them, and
+// wants the page to say so for as long as it is one.
+func TestLoop(t *testing.T) {
+	s := newSite(t)
+	s.student(s.admin(), "ada", "ospf-triangle")
+	p := s.browse()
+	p.logIn("ada")
+	p.do(chromedp.Navigate(s.url + "/labs/ospf-triangle"))
+	p.running()
+	for _, node := range []string{"r1", "r2", "r3"} {
+		p.terminal(node)
+		p.say("ip link add br0 type bridge; for i in /sys/class/net/eth*; do ip link set ${i##*/} up master br0; done; ip link set br0 up")
+	}
+	p.say("arping -c 3 -I br0 10.99.99.99; ping -c 3 -I br0 10.99.99.99")
+	p.wait("the loop to be told", `/a loop is flooding (this segment|these segments) – unplug one of/.test(document.querySelector(".wire-warning").textContent)`)
+	p.shot("warning")
+	jack := eval[string](p, `document.querySelector(".jack").dataset.port`)
+	p.do(chromedp.Click(chromedp.CSS(`[data-port="`+jack+`"]`)), chromedp.Click(chromedp.CSS(`[data-action=unplug]`)))
+	p.wait("the loop to be over", `document.querySelector(".wire-warning").textContent === ""`)
+}

@@ -45,12 +45,15 @@ export function segmentWords(g: SegmentState): string {
 /** What is wrong with the wire, a sentence each. They change only with what is wrong, so that they can be read aloud. */
 export function warnings(st: State, before: State | null): string[] {
   const out: string[] = [];
+  const loops = (st.segments ?? []).filter((g) => g.loop);
+  const ports = [...new Set(loops.flatMap((g) => g.loop?.ports ?? []))];
+  if (loops.length === 1) out.push(`${loops[0]!.name}: a loop is flooding this segment – unplug one of ${either(ports)}.`);
+  else if (loops.length > 1) {
+    out.push(`${listed(loops.map((g) => g.name), "and")}: a loop is flooding these segments – unplug one of ${either(ports)}.`);
+  }
   for (const g of st.segments ?? []) {
     if (g.uplink?.trouble) out.push(`${g.name}: ${g.uplink.trouble}`);
-    if (g.loop) {
-      out.push(`${g.name}: a loop is flooding this segment – unplug one of ${either(g.loop.ports)}.`);
-      continue;
-    }
+    if (g.loop) continue;
     const old = before?.segments?.find((x) => x.name === g.name);
     const loud = (g.ports ?? []).filter((p) => {
       const was = old?.ports?.find((x) => x.node === p.node && x.interface === p.interface);
@@ -64,8 +67,12 @@ export function warnings(st: State, before: State | null): string[] {
 }
 
 function either(ports: string[]): string {
-  if (ports.length < 2) return ports.join("");
-  return `${ports.slice(0, -1).join(", ")} or ${ports.at(-1)}`;
+  return listed(ports, "or");
+}
+
+function listed(names: string[], last: string): string {
+  if (names.length < 2) return names.join("");
+  return `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;
 }
 
 /** "20ms" as "20 ms"; "1m30s" stays. */

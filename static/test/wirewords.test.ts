@@ -66,6 +66,9 @@ test("loops and storms are said in a sentence, in the same words while they last
   const said = warnings(loop(1000), null);
   assert.deepEqual(said, ["far: a loop is flooding this segment – unplug one of r1/eth0 or r2/eth0."]);
   assert.deepEqual(warnings(loop(2000), loop(1000)), said);
+  const two = loop(1000);
+  two.segments!.push({ ...two.segments![0]!, name: "near", loop: { since: "now", ports: ["r3/eth0"], frames_per_second: 1 } });
+  assert.deepEqual(warnings(two, null), ["far and near: a loop is flooding these segments – unplug one of r1/eth0, r2/eth0 or r3/eth0."]);
   assert.match(warnings(link({ storm: 5 }, {}), link({ storm: 4 }, {}))[0]!, /^far: r1\/eth0 sends more broadcasts/);
   assert.deepEqual(warnings(link({ storm: 5 }, {}), link({ storm: 5 }, {})), []);
   assert.deepEqual(warnings(link({ storm: 5 }, {}), null), []);

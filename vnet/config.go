@@ -97,6 +97,11 @@ type PortConfig struct {
 
 	VLAN VLANConfig // only on a switch segment
 
+	// CPU is the one that the guest runs on, if it is Pinned to one. The switch
+	// keeps off the CPU whose guests have most to take in.
+	CPU    int
+	Pinned bool
+
 	// Mirror gives the port a copy of every frame that enters the segment, as it
 	// entered. What its guest sends is dropped and counted as Filtered. A
 	// link may have mirrors beside its two ports.

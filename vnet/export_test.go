@@ -189,3 +189,32 @@ func (p *Pump) Drain(fd int) int {
 	}
 	return n
 }
+
+// Place is the loop's choice of CPUs, with a set of its own.
+type Place struct{ pl *place }
+
+// NewPlace makes one that may run on some CPUs, and tells where it goes.
+func NewPlace(allowed []int, goes func([]int)) *Place {
+	pl := &place{off: -1, set: func(s *unix.CPUSet) error {
+		var cpus []int
+		for i := range maxCPUs {
+			if s.IsSet(i) {
+				cpus = append(cpus, i)
+			}
+		}
+		goes(cpus)
+		return nil
+	}}
+	for _, c := range allowed {
+		pl.allowed.Set(c)
+	}
+	return &Place{pl}
+}
+
+// Took notes bytes sent to a guest on a CPU, -1 for one that is not pinned.
+func (p *Place) Took(cpu int, bytes uint64) {
+	p.pl.took(&port{cpu: cpu, pinned: cpu >= 0}, bytes)
+}
+
+// Look moves the loop if that is due.
+func (p *Place) Look(now int64) { p.pl.look(now) }

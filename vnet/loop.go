@@ -35,6 +35,7 @@ type loop struct {
 	frames []frame // for each record in rx
 	arena  arena
 	tape   tape
+	place  *place // set by run
 	cutter offload.Cutter
 	dirty  []*port // ports with queued frames; room for all of them
 
@@ -109,6 +110,7 @@ func (l *loop) run() {
 	// Never unlocked: the thread ends with the goroutine.
 	runtime.LockOSThread()
 	defer l.release()
+	l.place = newPlace() // the thread's own, and threads that Go makes do not come from a locked one
 	for !l.quitted {
 		wait := -1
 		if len(l.resting) > 0 {
@@ -213,6 +215,7 @@ func (l *loop) round(wait int) error {
 	}
 	l.got = 0
 	l.setTime()
+	l.place.look(l.at)
 	l.tape.tick()
 	if l.air.mem != nil {
 		l.land()

@@ -9,6 +9,9 @@ import (
 // may send before the others have their turn.
 const batch = 64
 
+// maxCPUs is how many a set of the host's has.
+const maxCPUs = 1024
+
 // superBatch is batch for a port with offloads, whose frames may be forty times
 // as long: copying 16 of 64 KiB twice takes 0.2 ms.
 const superBatch = 16
@@ -21,13 +24,15 @@ const wiresBatch = 1024
 // port is one socket of the switch. Without a remark a field belongs to the
 // loop.
 type port struct {
-	name     string   // this and the next six never change
+	name     string   // this and the next eight never change
 	segment  *segment // nil when the cable hangs in the air
 	listener *socketFile
 	offload  bool // records carry an offload header
 	carries  bool // the guest understands carrier messages
 	mirror   bool
 	vlan     vlans
+	cpu      int // where its guest runs, if pinned
+	pinned   bool
 
 	id    int32 // index in loop.ports
 	most  int   // records that are taken in a round
@@ -70,6 +75,7 @@ func newPort(c PortConfig, g *segment) (*port, error) {
 	}
 	p := &port{
 		name: c.Name, segment: g, offload: c.Offload, carries: c.Carrier, mirror: c.Mirror, vlan: v,
+		cpu: c.CPU, pinned: c.Pinned && c.CPU >= 0 && c.CPU < maxCPUs,
 		fd: -1, entry: -1, ear: -1, out: newTxQueue(),
 		most:  batch,
 		storm: bucket{at: -int64(time.Second)}, // it may begin with a second's worth

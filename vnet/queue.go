@@ -70,6 +70,7 @@ func (l *loop) send(p *port) {
 	if sent > 0 {
 		p.n.rxFrames.Add(frames)
 		p.n.rxBytes.Add(bytes)
+		l.place.took(p, bytes)
 	}
 	if drops > 0 {
 		p.n.drops.Add(drops)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,7 @@ func newBenchSwitch(dir string, offload bool, ring *record.Ring) (*benchSwitch, 
 	}
 	for i := range s.sockets {
 		s.sockets[i] = filepath.Join(dir, fmt.Sprintf("port%d", i))
-		if err := s.AddPort(vnet.PortConfig{Name: portName(i), Segment: "lan", Path: s.sockets[i], Offload: offload}); err != nil {
+		if err := s.AddPort(vnet.PortConfig{Name: portName(i), Segment: "lan", Path: s.sockets[i], Offload: offload, CPU: i % runtime.NumCPU(), Pinned: true}); err != nil {
 			s.Close()
 			return nil, err
 		}

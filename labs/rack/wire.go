@@ -57,7 +57,7 @@ func (r *Rack) wire() error {
 			return fmt.Errorf("making the folder of %s: %w", spec.Name, err)
 		}
 		for k := range spec.Interfaces {
-			nic, err := r.addPort(net, spec, &spec.Interfaces[k])
+			nic, err := r.addPort(&plan, net, &spec.Interfaces[k])
 			if err != nil {
 				return err
 			}
@@ -74,11 +74,13 @@ func (r *Rack) wire() error {
 func portName(node, iface string) string { return node + "/" + iface }
 
 // addPort makes an interface's port for the kernel that its node would run now.
-func (r *Rack) addPort(net string, n *labs.Node, f *labs.Interface) (PlanNIC, error) {
+func (r *Rack) addPort(plan *Plan, net string, f *labs.Interface) (PlanNIC, error) {
+	n := plan.Node
 	name := portName(n.Name, f.Name)
 	w := &wire{config: vnet.PortConfig{
 		Name: name, Segment: f.Segment, Path: filepath.Join(net, f.Name),
 		VLAN: vnet.VLANConfig{Access: f.VLAN, Trunk: f.Trunk, Native: f.Native},
+		CPU:  plan.CPU, Pinned: plan.CPU >= 0,
 	}}
 	nic := PlanNIC{MAC: r.spec.mac(n.Name, f), Socket: w.config.Path}
 	if g := segmentOf(&r.spec.Topology, f.Segment); g != nil {

@@ -108,5 +108,6 @@
 // table, syscall.go the batched calls, listen.go the socket files, link.go the
 // news of links, tape.go what is recorded. Of bad wires way.go has one direction
 // of a cable, air.go what is under way, flight.go its order and depot.go its
-// memory, timer.go what wakes the loop for it, script.go the events.
+// memory, timer.go what wakes the loop for it, script.go the events. place.go
+// says which CPU the loop keeps off.
 package vnet

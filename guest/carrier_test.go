@@ -31,7 +31,7 @@ func carrierConfig(t *testing.T) (guest.Config, *net.UnixListener) {
 	t.Helper()
 	c := realConfig(t)
 	if !c.Kernel.Carrier {
-		t.Skipf("the kernel %s has no carrier", c.Kernel.Name)
+		lacking(t, "the kernel %s has no carrier", c.Kernel.Name)
 	}
 	end := plug(t, &c, 0)
 	c.Machine.Interfaces[0].Addresses = []string{"10.0.0.1/24"}

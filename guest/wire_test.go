@@ -76,7 +76,7 @@ func transfer(t *testing.T, from, to *machine, family, address string) {
 func TestForward(t *testing.T) {
 	c := realConfig(t)
 	if !c.Kernel.Offload {
-		t.Skip("the kernel has no offload")
+		lacking(t, "the kernel %s has no offload", c.Kernel.Name)
 	}
 	a, b, r := realConfig(t), realConfig(t), c
 	in := newCable(t, &a, &r)

@@ -129,7 +129,7 @@ func (c *wireChecker) allow(s *draftSegment) {
 	case s.kind != Uplink && s.allow != nil:
 		c.probs.add(s.name.mark, "write kind: uplink, or remove allow", "segment %q is a %s, and allow is for uplinks", s.name.s, s.kind)
 	case s.kind == Uplink && len(s.allow) == 0:
-		c.probs.add(s.name.mark, `write {kind: uplink, allow: ["deb.debian.org:80"]}`, "segment %q is an uplink that lets nobody go anywhere", s.name.s)
+		c.probs.add(s.name.mark, `write {kind: uplink, allow: ["www.example.com:80"]}`, "segment %q is an uplink that lets nobody go anywhere", s.name.s)
 	}
 	for _, rule := range s.allow {
 		if _, err := uplink.ParseRule(rule.s); err != nil {

@@ -62,7 +62,7 @@ var slugRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 //	  wan: {kind: link, at: [1, 0]}   # joins exactly two
 //	  dmz: {kind: switch, mtu: 9000, mirror: ids/eth1, storm: 1000}
 //	  far: {kind: link, impair: {delay: 20ms, jitter: 2ms, loss: 1%, rate: 10M, queue: 50}}   # once each way
-//	  net: {kind: uplink, allow: ["deb.debian.org:80", "10.0.0.0/8:443"]}   # where the server's admin allows it
+//	  net: {kind: uplink, allow: ["www.example.com:80", "10.0.0.0/8:443"]}   # where the server's admin allows it
 //	events:
 //	  - {at: 30s, cut: far}           # since all nodes have come up; a segment, NODE or NODE/INTERFACE
 //	  - {at: 60s, restore: far}

@@ -42,7 +42,7 @@ segments:
   r1-r2:
     kind: link
     impair: {delay: 20ms, jitter: 2ms, distribution: pareto, loss: 1%, duplicate: 0.5 %, reorder: 0, corrupt: 100%, rate: 1.5M, queue: 50}
-  net: {kind: uplink, storm: 1000, allow: ["deb.debian.org:80", "10.0.0.0/8:443"]}
+  net: {kind: uplink, storm: 1000, allow: ["www.example.com:80", "10.0.0.0/8:443"]}
 events:
   - {at: 30s, cut: r1-r2}
   - {at: 1m30s, on: pc1/eth1, impair: {}}
@@ -77,7 +77,7 @@ func TestLoadWire(t *testing.T) {
 		Segments: []labs.Segment{
 			{Name: "r1-r2", Kind: labs.Link, MTU: 9000, Impair: far},
 			{Name: "lan", Kind: labs.Switch, MTU: 9000, Mirror: "ids/eth1", Storm: -1},
-			{Name: "net", Kind: labs.Uplink, Storm: 1000, Allow: []string{"deb.debian.org:80", "10.0.0.0/8:443"}},
+			{Name: "net", Kind: labs.Uplink, Storm: 1000, Allow: []string{"www.example.com:80", "10.0.0.0/8:443"}},
 		},
 		Events: []labs.Event{
 			{At: 30 * time.Second, On: "r1-r2", Do: labs.EventCut},

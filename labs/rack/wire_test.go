@@ -359,13 +359,13 @@ func TestUplink(t *testing.T) {
 		trouble string
 	}{
 		{"off", nil, nil, "does not give to labs"},
-		{"allowed", []string{"*:80"}, []string{"deb.debian.org:80"}, "203.0.113.0/24"},
-		{"all", []string{"*"}, []string{"deb.debian.org", "203.0.113.0/24:443"}, ""},
+		{"allowed", []string{"*:80"}, []string{"www.example.com:80"}, "203.0.113.0/24"},
+		{"all", []string{"*"}, []string{"www.example.com", "203.0.113.0/24:443"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			topo := twoHosts()
 			topo.Segments[0].Kind = labs.Uplink
-			topo.Segments[0].Allow = []string{"deb.debian.org", "203.0.113.0/24:443"}
+			topo.Segments[0].Allow = []string{"www.example.com", "203.0.113.0/24:443"}
 			spec := &rack.Spec{ID: "r1", Topology: topo}
 			for _, text := range c.rules {
 				rule, err := uplink.ParseRule(text)

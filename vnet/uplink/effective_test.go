@@ -26,10 +26,10 @@ func TestEffective(t *testing.T) {
 		want       string
 		refused    string
 	}{
-		{"the same", "deb.debian.org:80", "deb.debian.org:80", "deb.debian.org:80", ""},
-		{"every port is narrowed", "deb.debian.org:80", "deb.debian.org", "deb.debian.org:80", ""},
-		{"so is every name", "deb.debian.org:80", "*", "deb.debian.org:80", ""},
-		{"everything allows anything", "*", "deb.debian.org:80 198.51.100.0/24", "deb.debian.org:80 198.51.100.0/24", ""},
+		{"the same", "www.example.com:80", "www.example.com:80", "www.example.com:80", ""},
+		{"every port is narrowed", "www.example.com:80", "www.example.com", "www.example.com:80", ""},
+		{"so is every name", "www.example.com:80", "*", "www.example.com:80", ""},
+		{"everything allows anything", "*", "www.example.com:80 198.51.100.0/24", "www.example.com:80 198.51.100.0/24", ""},
 		{"but what is near", "*", "10.0.0.0/8:443 192.168.7.0/24 203.0.113.9", "", "10.0.0.0/8:443 192.168.7.0/24 203.0.113.9"},
 		{"nor does every network", "0.0.0.0/0", "10.9.0.0/16", "", "10.9.0.0/16"},
 		{"unless it is named", "10.0.0.0/8", "10.9.0.0/16:443", "10.9.0.0/16:443", ""},
@@ -116,7 +116,7 @@ func TestEffectiveAllowsNoMore(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
-	p := uplink.NewPolicy(rules(t, "deb.debian.org:80/tcp", "*.example.org:443", "198.51.100.0/24:53/udp", "10.0.0.0/8:22", "git.corp.example@10.9.0.0/16:443"), near)
+	p := uplink.NewPolicy(rules(t, "www.example.com:80/tcp", "*.example.org:443", "198.51.100.0/24:53/udp", "10.0.0.0/8:22", "git.corp.example@10.9.0.0/16:443"), near)
 	for _, tt := range []struct {
 		proto uplink.Protocol
 		addr  string
@@ -124,17 +124,17 @@ func TestPolicy(t *testing.T) {
 		name  string
 		want  bool
 	}{
-		{uplink.TCP, "192.0.2.1", 80, "deb.debian.org", true},
+		{uplink.TCP, "192.0.2.1", 80, "www.example.com", true},
 		{uplink.TCP, "192.0.2.1", 80, "", false}, // an address nobody was told
-		{uplink.TCP, "192.0.2.1", 443, "deb.debian.org", false},
-		{uplink.UDP, "192.0.2.1", 80, "deb.debian.org", false},
+		{uplink.TCP, "192.0.2.1", 443, "www.example.com", false},
+		{uplink.UDP, "192.0.2.1", 80, "www.example.com", false},
 		{uplink.TCP, "192.0.2.1", 443, "a.b.example.org", true},
 		{uplink.TCP, "192.0.2.1", 443, "example.org", false},
 		{uplink.UDP, "198.51.100.9", 53, "", true},
 		{uplink.TCP, "198.51.100.9", 53, "", false},
 		{uplink.Echo, "198.51.100.9", 0, "", true},
 		{uplink.Echo, "192.0.2.1", 0, "", false},
-		{uplink.Echo, "192.0.2.1", 0, "deb.debian.org", true},
+		{uplink.Echo, "192.0.2.1", 0, "www.example.com", true},
 		{uplink.TCP, "10.3.0.1", 22, "", true},
 		{uplink.TCP, "10.1.2.3", 22, "", false},                  // the host itself
 		{uplink.TCP, "10.3.0.1", 443, "a.example.org", false},    // a name that points at what is near
@@ -149,7 +149,7 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%s to %s:%d as %q: %v; want %v", tt.proto, tt.addr, tt.port, tt.name, got, tt.want)
 		}
 	}
-	for name, want := range map[string]bool{"deb.debian.org": true, "x.example.org": true, "example.org": false,
+	for name, want := range map[string]bool{"www.example.com": true, "x.example.org": true, "example.org": false,
 		"git.corp.example": true, "evil.example": false, "": false} {
 		if got := p.Asks(name); got != want {
 			t.Errorf("asks for %q: %v; want %v", name, got, want)

@@ -20,7 +20,7 @@ const (
 
 // Rule allows some destinations. It is written as text:
 //
-//	deb.debian.org:80             a host, a port
+//	www.example.com:80             a host, a port
 //	*.example.org:8000-8100       any name below a domain, a range of ports
 //	198.51.100.0/24:53/udp        a network, a port of one protocol
 //	198.51.100.7                  an address, every port
@@ -74,10 +74,10 @@ func parseRule(s string) (r Rule, err error) {
 		return Rule{}, errors.New("it is too long")
 	}
 	if s == "" {
-		return Rule{}, errors.New("it is empty; write a host and a port, such as deb.debian.org:80")
+		return Rule{}, errors.New("it is empty; write a host and a port, such as www.example.com:80")
 	}
 	if strings.Contains(s, "://") {
-		return Rule{}, errors.New("it is the address of a page; write the host and the port alone, such as deb.debian.org:80")
+		return Rule{}, errors.New("it is the address of a page; write the host and the port alone, such as www.example.com:80")
 	}
 	if strings.ContainsAny(s, "[]") || strings.Count(s, ":") > 1 {
 		return Rule{}, errors.New("an uplink carries IPv4 alone; write a host, an IPv4 address or a network, and a port behind one colon")

@@ -16,7 +16,7 @@ func TestParseRule(t *testing.T) {
 		want uplink.Rule
 		back string // empty: as text
 	}{
-		{text: "deb.debian.org:80", want: uplink.Rule{Name: "deb.debian.org", Ports: uplink.Ports{First: 80, Last: 80}}},
+		{text: "www.example.com:80", want: uplink.Rule{Name: "www.example.com", Ports: uplink.Ports{First: 80, Last: 80}}},
 		{text: "10.0.0.0/8:443", want: uplink.Rule{Within: netip.MustParsePrefix("10.0.0.0/8"), Ports: uplink.Ports{First: 443, Last: 443}}},
 		{text: "*.example.org", want: uplink.Rule{Name: "*.example.org"}},
 		{text: "*", want: uplink.Rule{Name: "*"}},
@@ -25,7 +25,7 @@ func TestParseRule(t *testing.T) {
 		{text: "198.51.100.7/32:53/udp", back: "198.51.100.7:53/udp",
 			want: uplink.Rule{Within: netip.MustParsePrefix("198.51.100.7/32"), Ports: uplink.Ports{First: 53, Last: 53}, Proto: uplink.UDP}},
 		{text: "git.example.org@10.1.0.0/16:22", want: uplink.Rule{Name: "git.example.org", Within: netip.MustParsePrefix("10.1.0.0/16"), Ports: uplink.Ports{First: 22, Last: 22}}},
-		{text: " Deb.Debian.ORG.:80 ", back: "deb.debian.org:80", want: uplink.Rule{Name: "deb.debian.org", Ports: uplink.Ports{First: 80, Last: 80}}},
+		{text: " Www.Example.COM.:80 ", back: "www.example.com:80", want: uplink.Rule{Name: "www.example.com", Ports: uplink.Ports{First: 80, Last: 80}}},
 		{text: "xn--bcher-kva.example", want: uplink.Rule{Name: "xn--bcher-kva.example"}},
 		{text: "0.0.0.0/0:443", want: uplink.Rule{Within: netip.MustParsePrefix("0.0.0.0/0"), Ports: uplink.Ports{First: 443, Last: 443}}},
 	} {
@@ -104,7 +104,7 @@ func TestRuleJSON(t *testing.T) {
 }
 
 func FuzzParseRule(f *testing.F) {
-	for _, s := range []string{"deb.debian.org:80", "10.0.0.0/8:443", "*.example.org:1-2/udp", "a@1.2.3.4", "*", "1.2.3.4/0", "::1"} {
+	for _, s := range []string{"www.example.com:80", "10.0.0.0/8:443", "*.example.org:1-2/udp", "a@1.2.3.4", "*", "1.2.3.4/0", "::1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -63,6 +63,41 @@ func TestMirrorVLAN(t *testing.T) {
 	b.want("m") // it was filtered
 }
 
+// By default frames that say something new, as a multicast stream's do, may be ten
+// times as many as the same one over and over.
+func TestStormByDefault(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fresh bool
+		lost  uint64 // of 2000 in no time
+	}{
+		{"each is new", true, 0},
+		// The first is new and costs a tenth of the others.
+		{"the same again", false, 1000},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClock()
+			b := newBench(t, vnet.Options{Now: c.Now})
+			if err := b.AddSegment(vnet.SegmentConfig{Name: "lan", Kind: vnet.SwitchKind}); err != nil {
+				t.Fatal(err)
+			}
+			b.add("lan", "a", "b")
+			for i := range 2000 {
+				f := append(frame(0xff, 1), 0, 0)
+				if tt.fresh {
+					f[len(f)-2], f[len(f)-1] = byte(i>>8), byte(i)
+				}
+				b.guests["a"].send(f)
+				b.settle()
+				b.guests["b"].inbox()
+			}
+			if p := b.stats("a"); p.Storm != tt.lost || p.TxFrames != 2000-tt.lost {
+				t.Errorf("stats = %+v; want %d stopped of 2000", p, tt.lost)
+			}
+		})
+	}
+}
+
 func TestStorm(t *testing.T) {
 	c := newClock()
 	b := newBench(t, vnet.Options{Now: c.Now})

@@ -1,0 +1,90 @@
+// Package engine carries the checks of a lab out on a running one.
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/patchbay/patchbay/guest/agent"
+	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/grade"
+	"github.com/patchbay/patchbay/vnet/probe"
+	"github.com/patchbay/patchbay/vnet/record"
+)
+
+// Target is a running lab as checks see it. A rack is one. Safe for concurrent
+// use.
+type Target interface {
+	Topology() *labs.Topology
+	// Node finds a running node; its error is a finding about the student's
+	// lab when it is a *NotRunning, and ours otherwise.
+	Node(name string) (Node, error)
+	// Attach has a probe host join a segment; the caller closes it.
+	Attach(ctx context.Context, at grade.At) (*probe.Host, error)
+	// Ring is the recording of all frames, Port a port's name in it.
+	Ring() *record.Ring
+	Port(node, iface string) string
+	// Disk opens the node's disk as it is now, read from outside in a guest of
+	// its own; the caller closes it. It is made once for all checks that ask
+	// within one run.
+	Disk(ctx context.Context, node string) (Disk, error)
+}
+
+// NotRunning says that a node does not run, and why.
+type NotRunning struct{ Node, Reason string }
+
+func (e *NotRunning) Error() string { return e.Node + " does not run: " + e.Reason }
+
+// Node is a running node.
+type Node interface {
+	// Verify runs a program of the pristine image in the node, where nothing
+	// that the student changed in its file system is in the way. A program
+	// that fails is a result.
+	Verify(ctx context.Context, v agent.Exec) (agent.ExecResult, error)
+}
+
+// Disk is a student's disk, looked at from outside.
+type Disk interface {
+	// Look returns what is at an absolute path, links followed within the
+	// disk. limit bounds Data.
+	Look(ctx context.Context, path string, limit int) (Entry, error)
+	Close() error
+}
+
+// Entry is what a Disk has at a path.
+type Entry struct {
+	Exists  bool
+	Kind    string // file, directory, link, device, pipe, socket
+	Mode    uint32 // permission bits, with setuid, setgid and sticky
+	UID     uint32
+	GID     uint32
+	Size    int64
+	Data    []byte   // of a file, at most limit
+	Names   []string // of a directory, sorted, at most 1000
+	Link    string   // where a link leads (the last one that was followed)
+	Changed bool     // not as the image has it
+}
+
+// Options of a Run.
+type Options struct {
+	Lab, Digest string
+	Boot        grade.Boot
+	// Progress is called with each result as it is there, by one goroutine at a time.
+	Progress func(grade.Result)
+	// Parallel is how many checks are tried at once; 0 means 8.
+	Parallel int
+}
+
+// verdict is what one try of a check found.
+type verdict struct {
+	ok       bool
+	seen     string // a sentence
+	doubt    string
+	evidence []grade.Evidence
+}
+
+// Run carries the checks out. Its error is about the run as a whole; what
+// goes wrong with one check is its Result.
+func Run(ctx context.Context, t Target, checks []grade.Check, o Options) (*grade.Report, error) {
+	return nil, errors.New("not there yet")
+}

@@ -62,7 +62,7 @@ func (s *Server) apiLabRack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rec, err := s.store.RackOf(ctx, a.ID, l.Slug)
+	rec, err := s.store.RackOf(ctx, labs.RackFor{UserID: a.ID, LabSlug: l.Slug})
 	if labs.CodeOf(err) == labs.NotFound {
 		return labs.Errorf(labs.NotFound, "You have not started this lab yet.")
 	}

@@ -157,7 +157,7 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 // stopLab is the button of lists; the lab page uses the API.
 func (s *Server) stopLab(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	rec, err := s.store.RackOf(ctx, actorOf(ctx).ID, chi.URLParam(r, "lab"))
+	rec, err := s.store.RackOf(ctx, labs.RackFor{UserID: actorOf(ctx).ID, LabSlug: chi.URLParam(r, "lab")})
 	if err != nil {
 		return err
 	}

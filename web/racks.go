@@ -110,7 +110,7 @@ const startWithin = 60 * time.Second
 // twice at the same time gets one rack, and who goes away meanwhile does not
 // stop it half-way; Close does, and waits for it.
 func (s *Server) startRack(ctx context.Context, a actor, l *labs.Lab) (labs.RackRecord, error) {
-	rec, _, err := s.store.EnsureRack(ctx, a.ID, l.Slug, l.Digest)
+	rec, _, err := s.store.EnsureRack(ctx, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}, l.Digest)
 	if err != nil {
 		return labs.RackRecord{}, err
 	}

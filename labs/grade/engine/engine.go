@@ -25,7 +25,8 @@ type Target interface {
 	Ring() *record.Ring
 	Port(node, iface string) string
 	// Disk opens the node's disk as it is now, read from outside in a guest of
-	// its own; the caller closes it. It is made once for all checks that ask
+	// its own; the caller closes it. What is wrong with the disk itself is an
+	// *Unreadable. It is made once for all checks that ask
 	// within one run.
 	Disk(ctx context.Context, node string) (Disk, error)
 }
@@ -63,7 +64,13 @@ type Entry struct {
 	Names   []string // of a directory, sorted, at most 1000
 	Link    string   // where a link leads (the last one that was followed)
 	Changed bool     // not as the image has it
+	Trouble string   // why the disk cannot be read there, a clause; a finding
 }
+
+// Unreadable says what is wrong with a student's disk as a whole.
+type Unreadable struct{ Node, Reason string }
+
+func (e *Unreadable) Error() string { return "the disk of " + e.Node + " cannot be read: " + e.Reason }
 
 // Options of a Run.
 type Options struct {

@@ -36,8 +36,8 @@ func (p *panicked) Error() string { return fmt.Sprintf("the check's program brok
 func blank(c *grade.Check) (r grade.Result) {
 	kind, trust, k := c.Kind()
 	r = grade.Result{
-		Check: c.Name, Title: c.Title, Step: c.Step, Kind: kind, Trust: trust,
-		Worth: c.Points, Visible: c.Visible, Hint: c.Hint, Look: c.Look,
+		Check: c.Name, Title: tidy(c.Title), Step: c.Step, Kind: kind, Trust: trust,
+		Worth: c.Points, Visible: c.Visible, Hint: tidy(c.Hint), Look: tidy(c.Look),
 	}
 	if k == nil {
 		return r

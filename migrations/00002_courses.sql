@@ -97,7 +97,7 @@ CREATE UNIQUE INDEX submissions_of_team ON submissions (team_id, attempt) WHERE 
 
 CREATE TABLE reports (
     submission_id INTEGER NOT NULL REFERENCES submissions (id) ON DELETE CASCADE,
-    boot          TEXT    NOT NULL CHECK (boot IN ('live', 'fresh')),
+    boot          TEXT    NOT NULL CHECK (boot IN ('live', 'fresh', 'counts')),
     report        BLOB    NOT NULL,                   -- grade.Report as JSON
     PRIMARY KEY (submission_id, boot)
 ) STRICT;

@@ -109,4 +109,6 @@ type Boot string
 const (
 	Live  Boot = "live"  // the student's running lab
 	Fresh Boot = "fresh" // a fresh boot of the disks that were handed in
+
+	Counts Boot = "counts" // made of both: what the grade is made of
 )

@@ -26,6 +26,10 @@ type Spec struct {
 	// Disks is a folder with a snapshot's NODE.ext4, which nodes begin with and
 	// are reset to; empty, or a node's file missing: with an empty disk.
 	Disks string `json:"disks,omitempty"`
+
+	// Background has the rack and its guests run behind everything else that
+	// the machine does: nobody sits in front of it.
+	Background bool `json:"background,omitempty"`
 }
 
 // Status of a rack or a node.

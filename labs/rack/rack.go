@@ -84,6 +84,11 @@ func Serve(ctx context.Context, o Options, ready func()) error {
 	if err := spec.Check(); err != nil {
 		return fmt.Errorf("checking %s: %w", filepath.Join(o.Dir, specFile), err)
 	}
+	if spec.Background {
+		if err := stepBack(); err != nil && o.Log != nil { // it costs others more, and is no reason to fail
+			o.Log.Warn("running behind everything else", "err", err)
+		}
+	}
 	ln, err := listen(o.Dir)
 	if err != nil {
 		return err

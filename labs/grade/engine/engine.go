@@ -19,14 +19,17 @@ type Target interface {
 	// Node finds a running node; its error is a finding about the student's
 	// lab when it is a *NotRunning, and ours otherwise.
 	Node(name string) (Node, error)
-	// Attach has a probe host join a segment; the caller closes it.
-	Attach(ctx context.Context, at grade.At) (*probe.Host, error)
+	// Attach has a probe host join a segment. The caller calls done, which
+	// takes it away, and closes it not itself: within one run, checks that join
+	// at the same place with the same addresses share one host, and no address
+	// is on a segment twice at a time.
+	Attach(ctx context.Context, at grade.At) (h *probe.Host, done func(), err error)
 	// Ring is the recording of all frames, Port a port's name in it.
 	Ring() *record.Ring
 	Port(node, iface string) string
 	// Disk opens the node's disk as it is now, read from outside in a guest of
-	// its own; the caller closes it. It is made once for all checks that ask
-	// within one run.
+	// its own; the caller closes it. Within one run it is made once for all
+	// checks that ask.
 	Disk(ctx context.Context, node string) (Disk, error)
 }
 
@@ -39,7 +42,7 @@ func (e *NotRunning) Error() string { return e.Node + " does not run: " + e.Reas
 type Node interface {
 	// Verify runs a program of the pristine image in the node, where nothing
 	// that the student changed in its file system is in the way. A program
-	// that fails is a result.
+	// that fails is a result. A node that does not answer is *NotRunning.
 	Verify(ctx context.Context, v agent.Exec) (agent.ExecResult, error)
 }
 

@@ -21,6 +21,7 @@ type guest struct {
 
 	machine  agent.Machine
 	oldRoot  int      // the initial RAM disk's root, to step back into at the end
+	seen     seen     // of a machine that inspects a disk
 	warnings []string // until Ready is sent
 
 	listening chan struct{} // closed when events may be sent
@@ -58,6 +59,9 @@ func (g *guest) Spawn(path string, argv []string, attr *syscall.ProcAttr) (agent
 func (g *guest) Configure(m agent.Machine) (agent.Ready, error) {
 	g.times.Told = uptime()
 	g.machine = m
+	if m.Inspect {
+		return g.inspect()
+	}
 	g.keepLimits()
 	if m.TimeNanos != 0 {
 		ts := unix.NsecToTimespec(m.TimeNanos)

@@ -50,6 +50,11 @@ const (
 	kindOpened  // guest → host: nothing
 	kindBytes   // both ways: u32 how many came before them, modulo 2^32, bytes
 	kindTaken   // both ways: u64 how many the other end has taken so far
+
+	// A disk, see Machine.Inspect.
+	kindLook  // host → guest: lookRequest → entry…
+	kindEntry // guest → host: an Entry, cut into frames
+	kindFlush // host → guest: what programs have written shall be on the disk → done
 )
 
 // Limits on what one message may hold, in bytes.

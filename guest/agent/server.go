@@ -69,7 +69,7 @@ type Server struct {
 	mu      sync.Mutex
 	running map[uint32]*execution
 	links   map[uint32]*link
-	gets    int
+	gets    int // and looks and flushes
 	wg      sync.WaitGroup
 }
 
@@ -170,6 +170,10 @@ func (s *Server) handle(f frame) error {
 		return s.get(f)
 	case kindConnect:
 		return s.connect(f)
+	case kindLook:
+		return s.look(f)
+	case kindFlush:
+		return s.flush(f)
 	case kindConsole:
 		if len(f.body) != 1 {
 			return errMalformed

@@ -249,6 +249,10 @@ func (f *fake) GetFile(_ context.Context, path string) ([]byte, error) {
 	return []byte("content of " + path), nil
 }
 
+func (f *fake) Flush(context.Context) error  { return nil }
+func (f *fake) Pause(context.Context) error  { return nil }
+func (f *fake) Resume(context.Context) error { return nil }
+
 func (f *fake) Stop(context.Context) error { f.end(rack.Exit{Kind: rack.PoweredOff}); return nil }
 func (f *fake) Kill()                      { f.end(rack.Exit{Kind: rack.Died, Reason: "killed"}) }
 func (f *fake) Done() <-chan struct{}      { return f.done }

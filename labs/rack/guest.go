@@ -88,7 +88,7 @@ func GuestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	disk, fresh, err := prepareDisk(p.Dir, cache, orDefault(n.DiskBytes, DefaultDisk))
+	disk, fresh, err := prepareDisk(p.Dir, cache, orDefault(n.DiskBytes, DefaultDisk), p.Rack.firstDisk(n.Name))
 	if err != nil {
 		return nil, false, err
 	}
@@ -258,6 +258,8 @@ func (m *guestMachine) GetFile(ctx context.Context, path string) ([]byte, error)
 	data, _, err := m.Agent().Get(ctx, path, maxFile)
 	return data, requestError(err)
 }
+
+func (m *guestMachine) Flush(ctx context.Context) error { return m.Agent().Flush(ctx) }
 
 // requestError marks guestd's refusals as what they are: answers.
 func requestError(err error) error {

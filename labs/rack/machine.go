@@ -54,6 +54,11 @@ type Machine interface {
 	Verify(ctx context.Context, e agent.Exec) (agent.ExecResult, error)
 	PutFile(ctx context.Context, path string, mode uint32, data []byte) error
 	GetFile(ctx context.Context, path string) ([]byte, error)
+	// Flush returns when what programs have written is on the disk. Pause holds
+	// the machine, Resume lets it go on.
+	Flush(ctx context.Context) error
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
 	// Stop shuts the guest down in order, and kills it when ctx ends.
 	Stop(ctx context.Context) error
 	Kill()

@@ -82,6 +82,23 @@ func (c *Client) Get(ctx context.Context, node, path string) (io.ReadCloser, err
 	return resp.Body, nil
 }
 
+// Freeze keeps the owner's keys and operations out until Thaw. The reason is a
+// sentence for the owner.
+func (c *Client) Freeze(ctx context.Context, reason string) error {
+	return c.call(ctx, http.MethodPost, "/v1/freeze", FreezeRequest{Reason: reason}, nil)
+}
+
+// Thaw undoes Freeze.
+func (c *Client) Thaw(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/thaw", nil, nil)
+}
+
+// Snapshot copies the disks of all nodes, as they are at one time, to a new
+// folder, see SnapshotRequest. The machines stand still meanwhile.
+func (c *Client) Snapshot(ctx context.Context, dir string) error {
+	return c.call(ctx, http.MethodPost, "/v1/snapshot", SnapshotRequest{Dir: dir}, nil)
+}
+
 // Probe has a machine of the rack's own look at a segment, see ProbeRequest.
 func (c *Client) Probe(ctx context.Context, p *ProbeRequest) (*ProbeResult, error) {
 	var res ProbeResult

@@ -88,7 +88,7 @@ func GuestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	disk, fresh, err := prepareDisk(p.Dir, cache, orDefault(n.DiskBytes, DefaultDisk))
+	disk, fresh, err := prepareDisk(p.Dir, cache, orDefault(n.DiskBytes, DefaultDisk), p.Rack.firstDisk(n.Name))
 	if err != nil {
 		return nil, false, err
 	}
@@ -238,6 +238,10 @@ func (m *guestMachine) Resize(ctx context.Context, i int, cols, rows uint16) err
 	return m.Agent().Resize(ctx, i, cols, rows)
 }
 
+func (m *guestMachine) Verify(ctx context.Context, e agent.Exec) (agent.ExecResult, error) {
+	return m.Agent().Verify(ctx, e)
+}
+
 func (m *guestMachine) Exec(ctx context.Context, r *ExecRequest) (*ExecResult, error) {
 	res, err := m.Agent().Exec(ctx, agent.Exec{Args: r.Args, Stdin: r.Stdin})
 	if err != nil {
@@ -254,6 +258,8 @@ func (m *guestMachine) GetFile(ctx context.Context, path string) ([]byte, error)
 	data, _, err := m.Agent().Get(ctx, path, maxFile)
 	return data, requestError(err)
 }
+
+func (m *guestMachine) Flush(ctx context.Context) error { return m.Agent().Flush(ctx) }
 
 // requestError marks guestd's refusals as what they are: answers.
 func requestError(err error) error {

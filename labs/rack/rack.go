@@ -55,11 +55,14 @@ type Rack struct {
 	stop    context.CancelFunc // ends the nodes
 	ending  context.Context    // done when stop was called
 
+	snapping sync.Mutex // held while all nodes are held still
+
 	mu            sync.Mutex
 	conns         map[*conn]struct{}
 	wg            sync.WaitGroup // connections
 	closed        bool           // no more connections
 	status        Status
+	frozen        string // why the owner is kept out; empty: not
 	version       uint64 // of the state; grows with every change
 	cached        []byte // the state's message at cachedVersion
 	cachedVersion uint64
@@ -170,6 +173,9 @@ func (r *Rack) node(name string) (*node, error) {
 
 // Do carries out an operation and waits until it is done.
 func (r *Rack) Do(op Op) error {
+	if err := r.icy(); err != nil && op.Do != "end" {
+		return err
+	}
 	switch op.Do {
 	case "start", "stop", "restart", "reset":
 		if op.Node == "" {

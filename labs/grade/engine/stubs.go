@@ -1,0 +1,126 @@
+package engine
+
+// What stands here waits for its evaluator; a kind that gets one leaves.
+
+import (
+	"context"
+	"time"
+
+	"github.com/patchbay/patchbay/labs/grade"
+)
+
+func evalFrames(context.Context, Target, *grade.Frames, time.Duration) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalAnswers(context.Context, Target, *grade.Answers) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalPing(context.Context, Target, *grade.Ping) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalTrace(context.Context, Target, *grade.Trace) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalConnect(context.Context, Target, *grade.Connect) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalResolve(context.Context, Target, *grade.Resolve) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalFetch(context.Context, Target, *grade.Fetch) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalDHCP(context.Context, Target, *grade.DHCP) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalFile(context.Context, Target, *grade.File) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalDeclared(context.Context, Target, *grade.Declared) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalCommand(context.Context, Target, *grade.Command) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalSysctl(context.Context, Target, *grade.Sysctl) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalProcess(context.Context, Target, *grade.Process) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalSocket(context.Context, Target, *grade.Socket) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalAddress(context.Context, Target, *grade.Address) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalLink(context.Context, Target, *grade.Link) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalRoute(context.Context, Target, *grade.Route) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalNeighbour(context.Context, Target, *grade.Neighbour) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalBridge(context.Context, Target, *grade.Bridge) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalFirewall(context.Context, Target, *grade.Firewall) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalWireGuard(context.Context, Target, *grade.WireGuard) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalOSPF(context.Context, Target, *grade.OSPF) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalBGP(context.Context, Target, *grade.BGP) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalRIP(context.Context, Target, *grade.RIP) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalISIS(context.Context, Target, *grade.ISIS) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalFRR(context.Context, Target, *grade.FRR) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalNames(context.Context, Target, *grade.Names) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalHTTP(context.Context, Target, *grade.HTTP) (verdict, error) {
+	return verdict{}, errNotYet
+}
+
+func evalReach(context.Context, Target, *grade.Reach) (verdict, error) {
+	return verdict{}, errNotYet
+}

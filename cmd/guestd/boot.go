@@ -26,6 +26,12 @@ type guest struct {
 
 	listening chan struct{} // closed when events may be sent
 
+	imageDevice uint64                    // the number of the image's block device
+	limits      [len(limited)]unix.Rlimit // guestd's own, before a student was there
+
+	knownMu sync.Mutex
+	known   map[fileID]string // files found to be the image's, see sameFile
+
 	mu       sync.Mutex
 	consoles []*console
 	halting  bool
@@ -56,6 +62,7 @@ func (g *guest) Configure(m agent.Machine) (agent.Ready, error) {
 	if m.Inspect {
 		return g.inspect()
 	}
+	g.keepLimits()
 	if m.TimeNanos != 0 {
 		ts := unix.NsecToTimespec(m.TimeNanos)
 		g.warn("setting the clock", unix.ClockSettime(unix.CLOCK_REALTIME, &ts))

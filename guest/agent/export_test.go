@@ -111,7 +111,7 @@ func Encode(v any) []byte {
 }
 
 var (
-	Exit   = func(code uint32, cut bool) []byte { return exit{code, cut}.append(nil) }
+	Exit   = func(code uint32, cut bool) []byte { return exit{code: code, cut: cut}.append(nil) }
 	Window = func(n uint8, cols, rows uint16) []byte { return window{n, cols, rows}.append(nil) }
 	Put    = func(path string, mode uint32) []byte { return putRequest{path, mode}.append(nil) }
 	Get    = func(path string, limit uint32) []byte { return getRequest{path, limit}.append(nil) }

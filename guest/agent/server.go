@@ -16,6 +16,9 @@ type System interface {
 	Configure(Machine) (Ready, error)
 	// Spawn starts a program. It must not wait for it.
 	Spawn(path string, argv []string, attr *syscall.ProcAttr) (Process, error)
+	// SpawnPristine is Spawn for an Exec that is Pristine. files are its
+	// standard input, output and error.
+	SpawnPristine(e Exec, files []uintptr) (Process, error)
 	// Environ is what programs get besides what the host gives them.
 	Environ() []string
 	OpenConsole(n int) error
@@ -28,6 +31,9 @@ type System interface {
 type Process struct {
 	PID  int
 	Exit <-chan syscall.WaitStatus // yields once
+	// Doubt says, after Exit, what spoke against the program's answer; nil for
+	// a program that is not Pristine.
+	Doubt func() string
 }
 
 // maxRequests is how many programs and transfers run at once. What comes

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/patchbay/patchbay/guest/agent"
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
 )
@@ -228,6 +229,10 @@ func (f *fake) Exec(ctx context.Context, r *rack.ExecRequest) (*rack.ExecResult,
 		return nil, ctx.Err()
 	}
 	return &rack.ExecResult{ExitCode: len(r.Args), Stdout: []byte(strings.Join(r.Args, " ")), Stderr: r.Stdin}, nil
+}
+
+func (f *fake) Verify(_ context.Context, e agent.Exec) (agent.ExecResult, error) {
+	return agent.ExecResult{Stdout: []byte(strings.Join(e.Args, " "))}, nil
 }
 
 func (f *fake) PutFile(_ context.Context, path string, mode uint32, data []byte) error {

@@ -238,6 +238,10 @@ func (m *guestMachine) Resize(ctx context.Context, i int, cols, rows uint16) err
 	return m.Agent().Resize(ctx, i, cols, rows)
 }
 
+func (m *guestMachine) Verify(ctx context.Context, e agent.Exec) (agent.ExecResult, error) {
+	return m.Agent().Verify(ctx, e)
+}
+
 func (m *guestMachine) Exec(ctx context.Context, r *ExecRequest) (*ExecResult, error) {
 	res, err := m.Agent().Exec(ctx, agent.Exec{Args: r.Args, Stdin: r.Stdin})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/patchbay/patchbay/guest/agent"
 	"github.com/patchbay/patchbay/labs"
 )
 
@@ -49,6 +50,8 @@ type Machine interface {
 	OpenConsole(ctx context.Context, i int) error
 	Resize(ctx context.Context, i int, cols, rows uint16) error
 	Exec(ctx context.Context, r *ExecRequest) (*ExecResult, error)
+	// Verify runs a program of the pristine image in the guest, for a check.
+	Verify(ctx context.Context, e agent.Exec) (agent.ExecResult, error)
 	PutFile(ctx context.Context, path string, mode uint32, data []byte) error
 	GetFile(ctx context.Context, path string) ([]byte, error)
 	// Flush returns when what programs have written is on the disk. Pause holds

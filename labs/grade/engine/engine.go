@@ -3,7 +3,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"github.com/patchbay/patchbay/guest/agent"
 	"github.com/patchbay/patchbay/labs"
@@ -80,9 +79,11 @@ func (e *Unreadable) Error() string { return "the disk of " + e.Node + " cannot 
 type Options struct {
 	Lab, Digest string
 	Boot        grade.Boot
-	// Progress is called with each result as it is there, by one goroutine at a time.
+	// Progress is called with each result as it is there, by one goroutine at a
+	// time. It may be nil.
 	Progress func(grade.Result)
-	// Parallel is how many checks are tried at once; 0 means 8.
+	// Parallel is how many checks are tried at once, those aside that wait for
+	// their next try or watch the wire; 0 means 8.
 	Parallel int
 }
 
@@ -92,10 +93,4 @@ type verdict struct {
 	seen     string // a sentence
 	doubt    string
 	evidence []grade.Evidence
-}
-
-// Run carries the checks out. Its error is about the run as a whole; what
-// goes wrong with one check is its Result.
-func Run(ctx context.Context, t Target, checks []grade.Check, o Options) (*grade.Report, error) {
-	return nil, errors.New("not there yet")
 }

@@ -132,11 +132,11 @@ func (k *Frames) Expect() string {
 	count := ""
 	switch least := k.Least(); {
 	case k.Max == nil:
-		count = "at least " + number(least, "frame")
+		count = "at least " + several(least, "frame")
 	case *k.Max == 0:
 		count = "no frame"
 	case *k.Max == least:
-		count = "exactly " + number(least, "frame")
+		count = "exactly " + several(least, "frame")
 	default:
 		count = fmt.Sprintf("%d to %d frames", least, *k.Max)
 	}
@@ -196,7 +196,7 @@ func (k *Answers) Expect() string {
 	return fmt.Sprintf("%s and nobody else on %s answers for %s", k.By, k.Segment, k.To)
 }
 
-func number(n int, what string) string {
+func several(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

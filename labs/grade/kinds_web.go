@@ -91,7 +91,7 @@ func (k *Resolve) Expect() string {
 		s += " and nothing else"
 	}
 	if k.Min > 0 {
-		s += ", at least " + number(k.Min, "record")
+		s += ", at least " + several(k.Min, "record")
 	}
 	if k.Authoritative != nil {
 		s += map[bool]string{true: ", with authority", false: ", without authority"}[*k.Authoritative]

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -23,17 +22,8 @@ func evalFile(ctx context.Context, t Target, k *grade.File) (verdict, error) {
 		}
 		var e Entry
 		if e, err = d.Look(ctx, k.Path, lookLimit(k)); err == nil {
-			return judgeFile(k, &e), nil
+			return judgeFile(k, &e)
 		}
-	}
-	return diskFinding(err)
-}
-
-// diskFinding tells what is wrong with a student's disk from what is our fault.
-func diskFinding(err error) (verdict, error) {
-	var u *Unreadable
-	if errors.As(err, &u) {
-		return failed("%v", u), nil
 	}
 	return verdict{}, err
 }
@@ -47,11 +37,22 @@ func lookLimit(k *grade.File) int {
 	return 16 << 10
 }
 
-func judgeFile(k *grade.File, e *Entry) verdict {
-	if e.Trouble != "" && !(k.Absent && !e.Exists && e.Kind == "") {
-		v := failed("%s cannot be read: %s", k.Path, e.Trouble)
-		return v
+func judgeFile(k *grade.File, e *Entry) (verdict, error) {
+	if e.Trouble != "" {
+		return verdict{}, &Unreadable{k.Node, k.Path + ": " + e.Trouble}
 	}
+	v := judgeEntry(k, e)
+	if e.Kind == "file" {
+		ev := textEvidence(k.Path, e.Data)
+		ev.Cut = ev.Cut || e.Size > int64(len(e.Data))
+		v.evidence = append(v.evidence, ev)
+	} else if e.Kind == "directory" {
+		v.evidence = append(v.evidence, textEvidence(k.Path, []byte(printableLines(e.Names))))
+	}
+	return v, nil
+}
+
+func judgeEntry(k *grade.File, e *Entry) verdict {
 	dangling := !e.Exists && e.Link != ""
 	if k.Absent {
 		if e.Exists || dangling {
@@ -76,13 +77,6 @@ func judgeFile(k *grade.File, e *Entry) verdict {
 	v := passed("it is a %s of %d bytes, mode %04o, of user %d and group %d", kindOf(e), e.Size, e.Mode, e.UID, e.GID)
 	if len(wrong) > 0 {
 		v = failed("%s", strings.Join(wrong, "; "))
-	}
-	if e.Kind == "file" {
-		ev := textEvidence(k.Path, e.Data)
-		ev.Cut = ev.Cut || e.Size > int64(len(e.Data))
-		v.evidence = append(v.evidence, ev)
-	} else if e.Kind == "directory" {
-		v.evidence = append(v.evidence, textEvidence(k.Path, []byte(printableLines(e.Names))))
 	}
 	return v
 }
@@ -167,10 +161,10 @@ func evalEnabled(ctx context.Context, d Disk, k *grade.File) (verdict, error) {
 	const dir = "/etc/rc2.d"
 	e, err := d.Look(ctx, dir, 0)
 	if err != nil {
-		return diskFinding(err)
+		return verdict{}, err
 	}
 	if e.Trouble != "" {
-		return failed("%s cannot be read: %s", dir, e.Trouble), nil
+		return verdict{}, &Unreadable{k.Node, dir + ": " + e.Trouble}
 	}
 	for _, n := range e.Names {
 		m := startLink.FindStringSubmatch(n)
@@ -180,9 +174,9 @@ func evalEnabled(ctx context.Context, d Disk, k *grade.File) (verdict, error) {
 		s, err := d.Look(ctx, dir+"/"+n, 0)
 		switch {
 		case err != nil:
-			return diskFinding(err)
+			return verdict{}, err
 		case s.Trouble != "":
-			return failed("%s/%s cannot be read: %s", dir, n, s.Trouble), nil
+			return verdict{}, &Unreadable{k.Node, dir + "/" + n + ": " + s.Trouble}
 		case !s.Exists || s.Kind != "file":
 			return failed("%s/%s leads to %s, where no script is", dir, n, quote(s.Link)), nil
 		case s.Mode&0o100 == 0:

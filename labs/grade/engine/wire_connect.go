@@ -24,7 +24,7 @@ func evalConnect(ctx context.Context, t Target, k *grade.Connect) (verdict, erro
 	defer cancel()
 	h, done, err := join(ctx, t, k.At)
 	if err != nil {
-		return finding(err)
+		return blame(err)
 	}
 	defer done()
 	from := time.Now()
@@ -41,7 +41,7 @@ func connect(ctx context.Context, h *probe.Host, k *grade.Connect) (verdict, err
 	conn, err := h.Dial(dialling, "tcp", k.To)
 	cancel()
 	if err != nil {
-		v, fault := finding(err)
+		v, fault := blame(err)
 		if fault != nil {
 			return v, fault
 		}

@@ -41,7 +41,7 @@ func evalDHCP(ctx context.Context, t Target, k *grade.DHCP) (verdict, error) {
 	}
 	lease, err := h.DHCP(ctx, o)
 	if err != nil {
-		v, err := finding(err)
+		v, err := blame(err)
 		v.evidence = probeFrames(ctx, t, h, from)
 		return v, err
 	}

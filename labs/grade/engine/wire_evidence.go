@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -18,9 +17,8 @@ import (
 )
 
 const (
-	maxEvidence = 64 << 10
-	pcapBytes   = 36 << 10 // of frames; each takes some more in the file
-	pcapFrames  = 200
+	pcapBytes  = 36 << 10 // of frames; each takes some more in the file
+	pcapFrames = 200
 )
 
 // failed is the verdict of what was not so.
@@ -33,13 +31,9 @@ func passed(format string, args ...any) verdict {
 	return verdict{ok: true, seen: printable(fmt.Sprintf(format, args...))}
 }
 
-// finding makes a verdict of what a probe says went wrong; the error remains
-// where it is ours.
-func finding(err error) (verdict, error) {
-	var claimed *claimedError
-	if errors.As(err, &claimed) {
-		return failed("%v", claimed), nil
-	}
+// blame makes a verdict of what a probe says went wrong; the error remains
+// where it is ours, or where the lab is so that nothing can be said of it.
+func blame(err error) (verdict, error) {
 	if probe.Ours(err) {
 		return verdict{}, err
 	}

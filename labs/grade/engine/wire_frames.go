@@ -32,7 +32,7 @@ func evalFrames(ctx context.Context, t Target, k *grade.Frames, watch time.Durat
 	}
 	cause, done, err := prepareCause(ctx, t, k.Cause)
 	if err != nil {
-		return finding(err)
+		return blame(err)
 	}
 	q.From, q.To, q.Follow = time.Now(), time.Now().Add(watch), true
 	ctx, cancel := context.WithTimeout(ctx, watch+askTimeout)
@@ -199,7 +199,7 @@ func evalAnswers(ctx context.Context, t Target, k *grade.Answers) (verdict, erro
 	defer cancel()
 	h, done, err := joinNear(ctx, t, k)
 	if err != nil {
-		return finding(err)
+		return blame(err)
 	}
 	defer done()
 	from := time.Now()

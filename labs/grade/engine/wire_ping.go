@@ -27,13 +27,13 @@ func evalPing(ctx context.Context, t Target, k *grade.Ping) (verdict, error) {
 	}
 	h, done, err := join(ctx, t, k.At)
 	if err != nil {
-		return finding(err)
+		return blame(err)
 	}
 	defer done()
 	from := time.Now()
 	got, err := h.Ping(ctx, k.To, probe.Ping{Count: k.Requests(), Interval: pingInterval, Size: k.Size, Timeout: pingWait})
 	if err != nil {
-		v, err := finding(routeHint(err, k.At))
+		v, err := blame(routeHint(err, k.At))
 		v.evidence = probeFrames(ctx, t, h, from)
 		return v, err
 	}
@@ -113,7 +113,7 @@ func evalTrace(ctx context.Context, t Target, k *grade.Trace) (verdict, error) {
 	defer cancel()
 	h, done, err := join(ctx, t, k.At)
 	if err != nil {
-		return finding(err)
+		return blame(err)
 	}
 	defer done()
 	from := time.Now()

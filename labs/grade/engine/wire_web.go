@@ -35,13 +35,13 @@ func evalResolve(ctx context.Context, t Target, k *grade.Resolve) (verdict, erro
 	}
 	h, done, err := join(ctx, t, k.At)
 	if err != nil {
-		return finding(err)
+		return blame(err)
 	}
 	defer done()
 	from := time.Now()
 	got, err := h.Resolve(ctx, probe.Query{Server: server, Name: k.Name, Type: strings.ToUpper(k.Type), TCP: k.TCP, Timeout: time.Second})
 	if err != nil && got.Code == "" {
-		v, err := finding(routeHint(err, k.At))
+		v, err := blame(routeHint(err, k.At))
 		v.evidence = probeFrames(ctx, t, h, from)
 		return v, err
 	}
@@ -103,7 +103,7 @@ func evalFetch(ctx context.Context, t Target, k *grade.Fetch) (verdict, error) {
 	defer cancel()
 	h, done, err := join(ctx, t, k.At)
 	if err != nil {
-		return finding(err)
+		return blame(err)
 	}
 	defer done()
 	from := time.Now()
@@ -157,7 +157,7 @@ func fetch(ctx context.Context, h *probe.Host, k *grade.Fetch) (verdict, error) 
 func httpFinding(ctx context.Context, err error) (verdict, error) {
 	var pe *probe.Error
 	if errors.As(err, &pe) {
-		return finding(pe)
+		return blame(pe)
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return verdict{}, err

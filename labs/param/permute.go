@@ -57,16 +57,18 @@ const rounds = 10
 func permute(key []byte, size, n *big.Int) *big.Int {
 	half := uint(max(1, (new(big.Int).Sub(size, big.NewInt(1)).BitLen()+1)/2))
 	mask := ^uint64(0) >> (64 - half)
+	h := hmac.New(sha256.New, key)
+	var b [9]byte
+	var sum [sha256.Size]byte
 	for {
 		left := new(big.Int).Rsh(n, half).Uint64()
 		right := new(big.Int).And(n, new(big.Int).SetUint64(mask)).Uint64()
 		for i := range rounds {
-			h := hmac.New(sha256.New, key)
-			var b [9]byte
 			b[0] = byte(i)
 			binary.BigEndian.PutUint64(b[1:], right)
+			h.Reset()
 			h.Write(b[:])
-			left, right = right, left^(binary.BigEndian.Uint64(h.Sum(nil))&mask)
+			left, right = right, left^(binary.BigEndian.Uint64(h.Sum(sum[:0]))&mask)
 		}
 		n = new(big.Int).SetUint64(left)
 		n.Lsh(n, half).Or(n, new(big.Int).SetUint64(right))

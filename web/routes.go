@@ -84,6 +84,25 @@ func (s *Server) routes() (http.Handler, error) {
 			post(r, "/courses/{course}/labs", s.chooseLabs)
 			post(r, "/courses/{course}/code", s.renewJoinCode)
 			post(r, "/courses/{course}/members/{user}", s.changeMember)
+			post(r, "/courses/{course}/sections", s.createSection)
+			post(r, "/courses/{course}/sections/{section}", s.changeSection)
+			get(r, "/courses/{course}/roster", s.rosterPage)
+			post(r, "/courses/{course}/roster", s.takeRoster)
+			get(r, "/courses/{course}/assignments/new", s.newAssignmentPage)
+			post(r, "/courses/{course}/assignments", s.createAssignment)
+			get(r, "/courses/{course}/gradebook", s.gradebookPage)
+			get(r, "/courses/{course}/gradebook.csv", s.gradebookFile)
+			get(r, "/assignments/{assignment}", s.assignmentPage) // its course's members
+			get(r, "/assignments/{assignment}/lab", s.assignmentLabPage)
+			post(r, "/assignments/{assignment}/stop", s.stopAssignment)
+			post(r, "/assignments/{assignment}/team", s.changeTeam)
+			get(r, "/assignments/{assignment}/settings", s.settingsPage) // its course's teachers
+			post(r, "/assignments/{assignment}/settings", s.saveAssignment)
+			get(r, "/assignments/{assignment}/teams", s.teamsPage)
+			post(r, "/assignments/{assignment}/teams", s.changeTeams)
+			post(r, "/assignments/{assignment}/release", s.releaseGrades)
+			get(r, "/assignments/{assignment}/grades/{user}", s.gradePage)
+			post(r, "/assignments/{assignment}/grades/{user}", s.changeGrade)
 		})
 
 		// Instructors and admins.

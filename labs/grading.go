@@ -28,9 +28,9 @@ type Window struct {
 	Attempts           int // 0: no limit
 }
 
-// Window is an assignment's times for whoever has these extensions: of a team,
+// WindowFor is an assignment's times for whoever has these extensions: of a team,
 // all its members'. The latest holds for all of them.
-func (a *Assignment) Window(extensions ...Extension) Window {
+func (a *Assignment) WindowFor(extensions ...Extension) Window {
 	w := Window{Opens: a.OpensAt, Due: a.DueAt, Closes: a.ClosesAt, Attempts: a.Attempts}
 	more := 0
 	for _, e := range extensions {

@@ -19,7 +19,9 @@ type book struct {
 	adjustments map[int64]labs.Adjustment
 }
 
-func readBook(ctx context.Context, q rowsQueryer, assignmentID int64) (*book, error) {
+// readBook reads an assignment's book. With a user, the submissions are those
+// alone that are theirs or their team's.
+func readBook(ctx context.Context, q rowsQueryer, assignmentID, userID int64) (*book, error) {
 	b := &book{team: map[int64]int64{}, members: map[int64][]int64{}, adjustments: map[int64]labs.Adjustment{}}
 	var err error
 	if b.assignment, err = assignment(ctx, q, assignmentID); err != nil {
@@ -41,7 +43,12 @@ func readBook(ctx context.Context, q rowsQueryer, assignmentID int64) (*book, er
 	if err != nil {
 		return nil, fmt.Errorf("reading teams: %w", err)
 	}
-	if b.submissions, err = submissions(ctx, q, `assignment_id = ?`, assignmentID); err != nil {
+	if userID != 0 {
+		b.submissions, err = submissions(ctx, q, ofUser, assignmentID, userID)
+	} else {
+		b.submissions, err = submissions(ctx, q, `assignment_id = ?`, assignmentID)
+	}
+	if err != nil {
 		return nil, err
 	}
 	rows, err = q.QueryContext(ctx, `SELECT user_id, kind, value, comment, by_id, created_at FROM adjustments WHERE assignment_id = ?`, assignmentID)
@@ -71,7 +78,7 @@ func (b *book) window(userID int64) labs.Window {
 			theirs = append(theirs, e)
 		}
 	}
-	return b.assignment.Window(theirs...)
+	return b.assignment.WindowFor(theirs...)
 }
 
 func (b *book) submissionsOf(userID int64) []labs.Submission {
@@ -124,14 +131,14 @@ type change struct {
 // regrade carries out what may change grades of an assignment, and writes each
 // that it changed into the history. Whatever the change, the two agree.
 func regrade(ctx context.Context, tx *sql.Tx, c change, do func() error) error {
-	before, err := readBook(ctx, tx, c.assignment)
+	before, err := readBook(ctx, tx, c.assignment, 0)
 	if err != nil {
 		return err
 	}
 	if err := do(); err != nil {
 		return err
 	}
-	after, err := readBook(ctx, tx, c.assignment)
+	after, err := readBook(ctx, tx, c.assignment, 0)
 	if err != nil {
 		return err
 	}
@@ -242,14 +249,18 @@ func (db *DB) Standings(ctx context.Context, assignmentID int64, userIDs ...int6
 		return nil, fmt.Errorf("reading grades: %w", err)
 	}
 	defer tx.Rollback() // it only reads
-	b, err := readBook(ctx, tx, assignmentID)
+	var only int64
+	if len(userIDs) == 1 {
+		only = userIDs[0]
+	}
+	b, err := readBook(ctx, tx, assignmentID, only)
 	if err != nil {
 		return nil, err
 	}
 	all := make(map[int64]Standing, len(userIDs))
 	for _, id := range userIDs {
 		w := b.window(id)
-		all[id] = Standing{Window: w, TeamID: b.team[id], Grade: b.grade(id), Extended: w != b.assignment.Window()}
+		all[id] = Standing{Window: w, TeamID: b.team[id], Grade: b.grade(id), Extended: w != b.assignment.WindowFor()}
 	}
 	return all, nil
 }

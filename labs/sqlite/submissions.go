@@ -33,7 +33,7 @@ func scanSubmission(row rowScanner) (s labs.Submission, err error) {
 // attempts left.
 func (db *DB) BeginSubmission(ctx context.Context, assignmentID, userID int64, digest string) (s labs.Submission, err error) {
 	err = db.write(ctx, func(tx *sql.Tx) error {
-		b, err := readBook(ctx, tx, assignmentID)
+		b, err := readBook(ctx, tx, assignmentID, userID)
 		if err != nil {
 			return err
 		}
@@ -280,10 +280,13 @@ func (db *DB) Submissions(ctx context.Context, assignmentID int64) ([]labs.Submi
 // SubmissionsOf lists what a user, or the team that they are in, handed in for
 // an assignment, the newest first.
 func (db *DB) SubmissionsOf(ctx context.Context, assignmentID, userID int64) ([]labs.Submission, error) {
-	return submissions(ctx, db.r, `assignment_id = ?1 AND coalesce(
-		team_id = (SELECT team_id FROM team_members WHERE assignment_id = ?1 AND user_id = ?2),
-		user_id = ?2 AND team_id IS NULL AND NOT EXISTS (SELECT 1 FROM team_members WHERE assignment_id = ?1 AND user_id = ?2))`, assignmentID, userID)
+	return submissions(ctx, db.r, ofUser, assignmentID, userID)
 }
+
+// ofUser finds what a user (?2), or their team, handed in for an assignment (?1).
+const ofUser = `assignment_id = ?1 AND (
+	team_id = (SELECT team_id FROM team_members WHERE assignment_id = ?1 AND user_id = ?2)
+	OR user_id = ?2 AND team_id IS NULL AND NOT EXISTS (SELECT 1 FROM team_members WHERE assignment_id = ?1 AND user_id = ?2))`
 
 type rowsQueryer interface {
 	queryer

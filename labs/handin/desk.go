@@ -27,7 +27,6 @@ type Racks interface {
 	IDs(ctx context.Context, prefix string) ([]string, error)
 	// Spec is what the rack was started with.
 	Spec(ctx context.Context, id string) (*rack.Spec, error)
-	State(ctx context.Context, id string) (*rack.State, error)
 	Freeze(ctx context.Context, id, reason string) error
 	Thaw(ctx context.Context, id string) error
 	// Snapshot copies the disks of all nodes into the new folder dir.
@@ -88,7 +87,8 @@ type Progress struct {
 // Desk takes work and grades it. Its methods are safe for concurrent use.
 type Desk struct {
 	Config
-	work chan struct{}
+	work  chan struct{}
+	ready chan struct{} // closed when work is taken
 
 	mu       sync.Mutex
 	progress map[int64]Progress // of what is being taken, or was not; guarded by mu
@@ -108,11 +108,11 @@ func New(c Config) (*Desk, error) {
 	if c.Workers <= 0 {
 		c.Workers = 1
 	}
-	return &Desk{Config: c, work: make(chan struct{}, 1), progress: map[int64]Progress{}}, nil
+	return &Desk{Config: c, work: make(chan struct{}, 1), ready: make(chan struct{}), progress: map[int64]Progress{}}, nil
 }
 
 // Run grades what is queued until ctx ends, and then waits for what is under
-// way. It first clears up what an earlier run left.
+// way. It first clears up what an earlier run left. It is called once.
 func (d *Desk) Run(ctx context.Context) error {
 	if err := d.recover(ctx); err != nil {
 		return fmt.Errorf("clearing up submissions: %w", err)
@@ -120,6 +120,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	d.mu.Lock()
 	d.ctx, d.open = ctx, true
 	d.mu.Unlock()
+	close(d.ready)
 	var wg sync.WaitGroup
 	for range d.Workers {
 		wg.Go(func() { d.worker(ctx) })
@@ -132,6 +133,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	wg.Wait()
 	return nil
 }
+
+// Ready is closed once Run takes work.
+func (d *Desk) Ready() <-chan struct{} { return d.ready }
 
 // Poke tells the workers that there may be something to do: after a regrade.
 func (d *Desk) Poke() {

@@ -20,6 +20,8 @@ type shared struct {
 	hosts map[string]*lentHost // by place and addresses
 	freed chan struct{}        // closed, and made anew, when somebody is done with a host
 	disks map[string]*oneDisk  // by node
+
+	places places // what evaluators drew for their probes
 }
 
 // lentHost is a probe host that may be had by several checks.
@@ -44,6 +46,8 @@ var errBroke = errors.New("making it broke off")
 func share(ctx context.Context, t Target) *shared {
 	return &shared{Target: t, ctx: ctx, hosts: map[string]*lentHost{}, freed: make(chan struct{}), disks: map[string]*oneDisk{}}
 }
+
+func (s *shared) placesOf() *places { return &s.places }
 
 // Attach lends a host out. Two machines with one address on a segment would
 // each take the other's answers, so whoever asks for an address that another

@@ -152,7 +152,7 @@ func (s *Server) coursePage(w http.ResponseWriter, r *http.Request) error {
 	for _, l := range have {
 		chosen[l.Slug] = true
 	}
-	for _, l := range s.cfg.Labs {
+	for _, l := range s.shelf() {
 		d.Labs = append(d.Labs, labChoice{Slug: l.Slug, Title: l.Title, Summary: l.Summary, Chosen: chosen[l.Slug]})
 	}
 	if d.Members, err = s.memberRows(ctx, c.ID, chosen); err != nil {
@@ -192,7 +192,7 @@ func (s *Server) racksByUser(ctx context.Context, slugs map[string]bool) (map[in
 		if err != nil {
 			return nil, err
 		}
-		if l := s.bySlug[rec.LabSlug]; l != nil && slugs[rec.LabSlug] {
+		if l, ok := s.lab(rec.LabSlug); ok && slugs[rec.LabSlug] {
 			by[rec.UserID] = append(by[rec.UserID], memberRack{ID: id, Title: l.Title})
 		}
 	}
@@ -209,7 +209,7 @@ func (s *Server) setCourseLabs(ctx context.Context, course int64, slugs []string
 
 func (s *Server) knownLabs(slugs []string) error {
 	for _, slug := range slugs {
-		if s.bySlug[slug] == nil {
+		if _, ok := s.lab(slug); !ok {
 			return labs.Errorf(labs.Invalid, "There is no lab %q on this server.", slug)
 		}
 	}

@@ -90,6 +90,10 @@ func (s *Server) routes() (http.Handler, error) {
 		r.Group(func(r chi.Router) {
 			r.Use(s.onlyIf(teachers))
 			get(r, "/labs", s.allLabs)
+			post(r, "/labs", s.sendLab)
+			get(r, "/labs/{lab}/versions", s.labVersions)
+			get(r, "/labs/{lab}/versions/{digest}", s.labArchive)
+			post(r, "/labs/{lab}/remove", s.removeLab)
 			get(r, "/courses", s.coursesPage)
 			post(r, "/courses", s.createCourse)
 		})
@@ -139,7 +143,14 @@ func (s *Server) apiRoutes(r chi.Router) {
 		r.Delete("/courses/{course}/members/{user}", s.handle(s.apiRemoveMember))
 		post(r, "/join", s.apiJoin)
 	})
-	r.With(s.onlyIf(teachers)).Post("/courses", s.handle(s.apiCreateCourse))
+	r.Group(func(r chi.Router) {
+		r.Use(s.onlyIf(teachers))
+		post(r, "/courses", s.apiCreateCourse)
+		post(r, "/labs", s.apiSendLab)
+		r.Delete("/labs/{lab}", s.handle(s.apiRemoveLab))
+		get(r, "/labs/{lab}/versions", s.apiLabVersions)
+		get(r, "/labs/{lab}/versions/{digest}", s.labArchive)
+	})
 	r.Group(func(r chi.Router) {
 		r.Use(s.onlyIf(admins))
 		get(r, "/users", s.apiUsers)

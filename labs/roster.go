@@ -91,8 +91,8 @@ func readRosterRows(file string, r *csv.Reader, columns map[string]int) ([]Roste
 		line, _ := r.FieldPos(0)
 		e := rosterEntry(row, columns)
 		e.Line = line
-		if e == (RosterEntry{Line: line}) || strings.HasPrefix(e.Name, "Points Possible") || e.Name == "Student, Test" {
-			continue // an empty line, and what Canvas writes between and behind students
+		if e == (RosterEntry{Line: line}) {
+			continue
 		}
 		if err := checkEntry(&e); err != nil {
 			problems = append(problems, Problem{File: file, Line: line, Col: 1, Message: strings.TrimSuffix(MessageOf(err), "."), Fix: "mend the line, or take it out"})
@@ -126,6 +126,8 @@ func readRosterRows(file string, r *csv.Reader, columns map[string]int) ([]Roste
 	return entries, nil
 }
 
+// rosterEntry reads a row; it is empty when the row is, or is one of those
+// that Canvas writes before and behind the students.
 func rosterEntry(row []string, columns map[string]int) RosterEntry {
 	cell := func(what string) string {
 		i, ok := columns[what]
@@ -135,6 +137,9 @@ func rosterEntry(row []string, columns map[string]int) RosterEntry {
 		return Armed(strings.Join(strings.Fields(row[i]), " "))
 	}
 	e := RosterEntry{Login: strings.ToLower(cell("login")), Name: cell("name"), Email: cell("email"), Section: cell("section")}
+	if strings.HasPrefix(e.Name, "Points Possible") || e.Name == "Student, Test" {
+		return RosterEntry{}
+	}
 	if e.Name == "" {
 		e.Name = strings.TrimSpace(cell("first") + " " + cell("last"))
 	} else if last, first, ok := strings.Cut(e.Name, ","); ok && strings.TrimSpace(first) != "" {
@@ -178,7 +183,11 @@ func (e RosterEntry) User() User {
 
 func csvProblem(file string, err error) Problem {
 	if e, ok := errors.AsType[*csv.ParseError](err); ok {
-		return Problem{File: file, Line: e.Line, Col: e.Column, Message: e.Err.Error(), Fix: `quotes belong around a whole cell, and are written twice within one: "Ada ""Countess"" Lovelace"`}
+		col := e.Column
+		if e.StartLine != e.Line {
+			col = 1 // a quote that never ends is noticed far behind it
+		}
+		return Problem{File: file, Line: e.StartLine, Col: col, Message: e.Err.Error(), Fix: `quotes belong around a whole cell, and are written twice within one: "Ada ""Countess"" Lovelace"`}
 	}
 	return Problem{File: file, Message: err.Error()}
 }

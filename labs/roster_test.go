@@ -60,7 +60,7 @@ func TestReadRosterProblems(t *testing.T) {
 		{"no known column", "a,b\n1,2\n", []string{"list.csv:1:1: no column is called login, username or email"}},
 		{"nobody", "login,name\n", []string{"list.csv:1:1: no student follows"}},
 		{"no UTF-8", "login\n\xff\xff\n", []string{"list.csv:1:1: the text is neither UTF-8 nor UTF-16"}},
-		{"a quote too few", "login,name\nada,\"Ada\nbob,Bob\n", []string{"list.csv:2:5", "quotes belong around a whole cell"}},
+		{"a quote too few", "login,name\nada,\"Ada\nbob,Bob\n", []string{"list.csv:2:1", "quotes belong around a whole cell"}},
 		{"a quote inside", "login,name\nada,A\"d\"a\n", []string{"list.csv:2:6: bare"}},
 		{"several lines", "login,name,email\n-x,X,\nbob,Bob,nobody\nbob,Bob,\n,Nameless,\n", []string{
 			"list.csv:2:1: A login is", "list.csv:3:1: \"nobody\" is not an e-mail address", "list.csv:4:1: the login bob was in line 3", "list.csv:5:1: It has neither"}},

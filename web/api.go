@@ -143,7 +143,7 @@ func (s *Server) apiDeleteToken(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) apiLabs(w http.ResponseWriter, r *http.Request) error {
 	a := actorOf(r.Context())
 	mine := []labJSON{}
-	for _, l := range s.cfg.Labs {
+	for _, l := range s.shelf() {
 		if !a.teaches() {
 			has, err := s.store.HasLab(r.Context(), a.ID, l.Slug)
 			if err != nil {

@@ -107,7 +107,7 @@ func (s *Server) readSettings(w http.ResponseWriter, r *http.Request, a *labs.As
 	if err := readJSON(w, r, &j); err != nil {
 		return err
 	}
-	if j.Lab != a.LabSlug && s.bySlug[j.Lab] == nil {
+	if _, ok := s.lab(j.Lab); !ok && j.Lab != a.LabSlug {
 		return labs.Errorf(labs.Invalid, "There is no lab %q on this server.", j.Lab)
 	}
 	at := func(t *time.Time) time.Time {
@@ -121,6 +121,11 @@ func (s *Server) readSettings(w http.ResponseWriter, r *http.Request, a *labs.As
 	a.Late = labs.LateRule{Percent: j.LatePercent, Floor: j.LateFloor}
 	a.Attempts, a.Counts, a.TeamSize, a.SelfJoin = j.Attempts, j.Counts, j.TeamSize, j.SelfJoin
 	a.Points, a.Held = j.Points, j.Held
+	if j.Digest != "" {
+		if _, err := s.labOf(a); err != nil {
+			return labs.Errorf(labs.Invalid, "This server does not have the version %q of the lab %q.", j.Digest, j.Lab)
+		}
+	}
 	return nil
 }
 

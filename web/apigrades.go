@@ -1,11 +1,13 @@
 package web
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"time"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/grade"
 	"github.com/patchbay/patchbay/labs/sqlite"
 )
 
@@ -236,6 +238,41 @@ func (s *Server) apiSubmission(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, toSubmissionJSON(sub, staff || as.ShowsGrades()))
+}
+
+// apiReport is what a submission's checks found, whole: for staff alone.
+func (s *Server) apiReport(w http.ResponseWriter, r *http.Request) error {
+	sub, _, staff, err := s.findSubmission(r)
+	if err == nil && !staff {
+		err = errNoSubmission
+	}
+	if err != nil {
+		return err
+	}
+	live, fresh, err := s.store.Reports(r.Context(), sub.ID)
+	if err != nil {
+		return err
+	}
+	report := fresh
+	if boot := r.URL.Query().Get("boot"); boot == string(grade.Live) || boot == "" && fresh == nil {
+		report = live
+	}
+	if report == nil {
+		return labs.Errorf(labs.NotFound, "There is no such report of this submission (yet).")
+	}
+	name := fmt.Sprintf("submission-%d", sub.ID)
+	switch r.URL.Query().Get("format") {
+	case "", "json":
+		download(w, "application/json", name+".json")
+		return report.WriteJSON(w)
+	case "junit":
+		download(w, "application/xml", name+".xml")
+		return report.WriteJUnit(w)
+	case "gradescope":
+		download(w, "application/json", "results.json")
+		return report.WriteGradescope(w)
+	}
+	return labs.Errorf(labs.Invalid, "format is json, junit or gradescope.")
 }
 
 // Sections and rosters.

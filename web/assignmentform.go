@@ -136,15 +136,15 @@ func (s *Server) settings(f form, a *labs.Assignment) error {
 	a.Late = labs.LateRule{Percent: f.number("late_percent"), Floor: f.number("late_floor")}
 	a.Attempts, a.Counts, a.TeamSize = f.int("attempts"), labs.Counts(f.Get("counts")), f.int("team_size")
 	a.SelfJoin, a.Held, a.Points = f.Get("self_join") == "true", f.Get("held") == "true", f.number("points")
-	l := s.bySlug[a.LabSlug]
-	if a.LabSlug != "" && l == nil && a.LabSlug != before.LabSlug {
+	l, ok := s.lab(a.LabSlug)
+	if a.LabSlug != "" && !ok && a.LabSlug != before.LabSlug {
 		f.errors["lab"] = "There is no such lab on this server."
 	}
 	pinned := f.Get("pinned") == "true"
 	switch {
 	case !pinned:
 		a.LabDigest = ""
-	case l != nil && (before.LabDigest == "" || before.LabSlug != a.LabSlug):
+	case ok && (before.LabDigest == "" || before.LabSlug != a.LabSlug):
 		a.LabDigest = l.Digest
 	}
 	if len(f.errors) > 0 {
@@ -170,7 +170,7 @@ func (s *Server) renderSettings(w http.ResponseWriter, r *http.Request, c labs.C
 		title = f.Get("title")
 	}
 	return s.render(w, r, status, view{Page: "settings", Title: title, Error: message,
-		Data: settingsData{Course: c, Labs: s.cfg.Labs, ID: id, Values: f.Values, Errors: f.errors}})
+		Data: settingsData{Course: c, Labs: s.shelf(), ID: id, Values: f.Values, Errors: f.errors}})
 }
 
 func (s *Server) newAssignmentPage(w http.ResponseWriter, r *http.Request) error {
@@ -180,7 +180,7 @@ func (s *Server) newAssignmentPage(w http.ResponseWriter, r *http.Request) error
 	}
 	values := settingsOf(&labs.Assignment{Counts: labs.Best})
 	values.Set("lab", r.URL.Query().Get("lab"))
-	if l := s.bySlug[values.Get("lab")]; l != nil {
+	if l, ok := s.lab(values.Get("lab")); ok {
 		values.Set("title", l.Title)
 	}
 	return s.renderSettings(w, r, c, 0, form{values, fieldErrors{}}, "")

@@ -92,7 +92,11 @@ func (s *Server) assignmentRow(ctx context.Context, a actor, as labs.Assignment,
 	if err != nil {
 		return assignmentRow{}, err
 	}
-	return assignmentRow{Assignment: as, Standing: st, Phase: st.Window.Phase(time.Now()), Lab: s.bySlug[as.LabSlug], Staff: staff}, nil
+	row := assignmentRow{Assignment: as, Standing: st, Phase: st.Window.Phase(time.Now()), Staff: staff}
+	if row.Lab, err = s.labOf(&as); labs.CodeOf(err) == labs.NotFound {
+		err = nil // the page says so
+	}
+	return row, err
 }
 
 func (s *Server) assignmentRows(ctx context.Context, a actor, course int64) ([]assignmentRow, error) {
@@ -127,6 +131,9 @@ type assignmentData struct {
 	TeamName    string                       // typed
 	States      map[labs.SubmissionState]int // how many of everybody's; for staff
 }
+
+// Exports says whether reports can be downloaded: not by students.
+func (d assignmentData) Exports() bool { return false }
 
 // Sees says whether the scores of submissions are shown.
 func (d assignmentData) Sees() bool { return d.Staff || d.ShowsGrades() }
@@ -226,10 +233,9 @@ func (s *Server) assignmentLab(r *http.Request) (labs.Assignment, *labs.Lab, lab
 	if err != nil {
 		return as, nil, labs.RackFor{}, err
 	}
-	l, ok := s.bySlug[as.LabSlug]
+	l, err := s.labOf(&as)
 	switch {
-	case !ok:
-		err = labs.Errorf(labs.NotFound, "This server no longer has the lab of this assignment. Please tell your instructor.")
+	case err != nil:
 	case !staff && st.Window.Phase(time.Now()) == labs.Upcoming:
 		err = labs.Errorf(labs.Forbidden, "This assignment is not open yet.")
 	case !staff && as.Teams() && st.TeamID == 0:
@@ -239,8 +245,11 @@ func (s *Server) assignmentLab(r *http.Request) (labs.Assignment, *labs.Lab, lab
 }
 
 func (s *Server) assignmentLabPage(w http.ResponseWriter, r *http.Request) error {
-	as, l, _, err := s.assignmentLab(r)
+	as, l, f, err := s.assignmentLab(r)
 	if err != nil {
+		return err
+	}
+	if l, err = s.runningVersion(r.Context(), f, l); err != nil {
 		return err
 	}
 	guide, err := s.guides.of(l)

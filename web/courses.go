@@ -158,7 +158,7 @@ func (s *Server) coursePage(w http.ResponseWriter, r *http.Request) error {
 	for _, l := range have {
 		chosen[l.Slug] = true
 	}
-	for _, l := range s.cfg.Labs {
+	for _, l := range s.shelf() {
 		d.Labs = append(d.Labs, labChoice{Slug: l.Slug, Title: l.Title, Summary: l.Summary, Chosen: chosen[l.Slug]})
 	}
 	if d.Members, err = s.memberRows(ctx, &d, chosen); err != nil {
@@ -206,7 +206,7 @@ func (s *Server) racksByUser(ctx context.Context, slugs map[string]bool, assignm
 		}
 		if title := assignments[rec.AssignmentID]; title != "" {
 			by[rec.UserID] = append(by[rec.UserID], memberRack{ID: id, Title: title})
-		} else if l := s.bySlug[rec.LabSlug]; l != nil && slugs[rec.LabSlug] && rec.AssignmentID == 0 && rec.SubmissionID == 0 {
+		} else if l, ok := s.lab(rec.LabSlug); ok && slugs[rec.LabSlug] && rec.AssignmentID == 0 && rec.SubmissionID == 0 {
 			by[rec.UserID] = append(by[rec.UserID], memberRack{ID: id, Title: l.Title})
 		}
 	}
@@ -223,7 +223,7 @@ func (s *Server) setCourseLabs(ctx context.Context, course int64, slugs []string
 
 func (s *Server) knownLabs(slugs []string) error {
 	for _, slug := range slugs {
-		if s.bySlug[slug] == nil {
+		if _, ok := s.lab(slug); !ok {
 			return labs.Errorf(labs.Invalid, "There is no lab %q on this server.", slug)
 		}
 	}

@@ -32,6 +32,8 @@ type problem struct {
 	Code    string `json:"code"`
 	Error   string `json:"error"`
 	Request string `json:"request,omitempty"` // to find it in the server's log
+
+	Problems []labProblem `json:"problems,omitempty"` // of a lab that was sent
 }
 
 // Codes that only HTTP knows.
@@ -117,7 +119,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="patchbay"`)
 		}
-		p := problem{Title: http.StatusText(status), Status: status, Code: string(labs.CodeOf(err)), Error: message}
+		p := problem{Title: http.StatusText(status), Status: status, Code: string(labs.CodeOf(err)), Error: message, Problems: problemsOf(err)}
 		if status == http.StatusInternalServerError {
 			p.Request = id
 		}

@@ -29,6 +29,9 @@ func (d gradeData) Get(name string) string { return d.Values.Get(name) }
 // Failed is what is wrong with a field; empty when nothing is.
 func (d gradeData) Failed(name string) string { return d.Errors[name] }
 
+// Exports says that reports can be downloaded.
+func (d gradeData) Exports() bool { return true }
+
 // Sees says that the scores of submissions are shown.
 func (d gradeData) Sees() bool { return true }
 

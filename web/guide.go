@@ -32,6 +32,9 @@ type guides struct {
 	done map[*labs.Lab]template.HTML // guarded by mu; labs do not change
 }
 
+// maxGuides is how many rendered guides are kept.
+const maxGuides = 500
+
 func newGuides() *guides {
 	p := bluemonday.UGCPolicy()
 	p.RequireNoFollowOnLinks(false)
@@ -65,6 +68,9 @@ func (g *guides) of(l *labs.Lab) (template.HTML, error) {
 	h, err := g.render(l.Guide)
 	if err != nil {
 		return "", fmt.Errorf("rendering the guide of %s: %w", l.Slug, err)
+	}
+	if len(g.done) >= maxGuides {
+		clear(g.done) // versions that nobody reads any more among them
 	}
 	g.done[l] = h
 	return h, nil

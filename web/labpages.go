@@ -50,7 +50,7 @@ func (s *Server) cards(ctx context.Context, a actor) (func(slug string) (labCard
 		}
 	}
 	return func(slug string) (labCard, bool) {
-		l, ok := s.bySlug[slug]
+		l, ok := s.lab(slug)
 		id := racks[slug]
 		return labCard{Lab: l, Rack: id, Running: runs[id]}, ok
 	}, records, nil
@@ -97,19 +97,6 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, http.StatusOK, view{Page: "home", Title: "My labs", Data: home})
 }
 
-func (s *Server) allLabs(w http.ResponseWriter, r *http.Request) error {
-	card, _, err := s.cards(r.Context(), actorOf(r.Context()))
-	if err != nil {
-		return err
-	}
-	var all []labCard
-	for _, l := range s.cfg.Labs {
-		lc, _ := card(l.Slug)
-		all = append(all, lc)
-	}
-	return s.render(w, r, http.StatusOK, view{Page: "labs", Title: "All labs", Data: all})
-}
-
 type labData struct {
 	Lab    *labs.Lab
 	Guide  template.HTML
@@ -118,8 +105,13 @@ type labData struct {
 }
 
 func (s *Server) labPage(w http.ResponseWriter, r *http.Request) error {
-	l, err := s.findLab(r.Context(), actorOf(r.Context()), chi.URLParam(r, "lab"))
+	ctx := r.Context()
+	a := actorOf(ctx)
+	l, err := s.findLab(ctx, a, chi.URLParam(r, "lab"))
 	if err != nil {
+		return err
+	}
+	if l, err = s.runningVersion(ctx, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}, l); err != nil {
 		return err
 	}
 	guide, err := s.guides.of(l)
@@ -145,9 +137,9 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		return redirect(w, r, "/labs/"+rec.LabSlug)
 	}
-	l, ok := s.bySlug[rec.LabSlug]
-	if !ok {
-		return labs.Errorf(labs.NotFound, "This server no longer has the lab of that rack.")
+	l, err := s.labOfRack(rec)
+	if err != nil {
+		return err
 	}
 	guide, err := s.guides.of(l)
 	if err != nil {

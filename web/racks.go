@@ -114,18 +114,23 @@ func (s *Server) courseHasLab(ctx context.Context, course int64, slug string) (b
 // findLab finds a lab that a may take: teachers all of them, others those of
 // their courses. The answer is the same for no lab and one that is not for a.
 func (s *Server) findLab(ctx context.Context, a actor, slug string) (*labs.Lab, error) {
-	l, ok := s.bySlug[slug]
-	if ok && !a.teaches() {
-		var err error
-		if ok, err = s.store.HasLab(ctx, a.ID, slug); err != nil {
+	l, ok := s.lab(slug)
+	if !ok {
+		return s.removedLab(ctx, a, slug)
+	}
+	if !a.teaches() {
+		has, err := s.store.HasLab(ctx, a.ID, slug)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if !ok {
-		return nil, labs.Errorf(labs.NotFound, "There is no such lab in your courses.")
+		if !has {
+			return nil, errNoLab
+		}
 	}
 	return l, nil
 }
+
+var errNoLab = labs.Errorf(labs.NotFound, "There is no such lab in your courses.")
 
 // startWithin bounds the start of a rack's process; its guests boot after that.
 const startWithin = 60 * time.Second

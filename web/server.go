@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/library"
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/labs/sqlite"
 	"github.com/patchbay/patchbay/vnet/uplink"
@@ -58,7 +59,8 @@ type Racks interface {
 // Config is what a Server is made of.
 type Config struct {
 	Store      *sqlite.DB
-	Labs       []*labs.Lab // in the order in which lists show them
+	Labs       []*labs.Lab      // in the order in which lists show them; without a Library
+	Library    *library.Library // instead of Labs: they come and go, and instructors send them
 	Racks      Racks
 	Uplink     []uplink.Rule  // what labs may reach outside; none lets nothing out
 	Cache      string         // the folder of kernels and images, for the racks
@@ -90,7 +92,7 @@ type Server struct {
 	log       *slog.Logger
 	store     *sqlite.DB
 	racks     Racks
-	bySlug    map[string]*labs.Lab
+	bySlug    map[string]*labs.Lab // of cfg.Labs; see lab
 	passwords *labs.Passwords
 	sessions  *scs.SessionManager
 	pages     *pages

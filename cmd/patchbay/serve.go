@@ -18,7 +18,6 @@ import (
 	"github.com/patchbay/patchbay/guest/image"
 	"github.com/patchbay/patchbay/guest/kernel"
 	"github.com/patchbay/patchbay/labs"
-	"github.com/patchbay/patchbay/labs/catalog"
 	"github.com/patchbay/patchbay/labs/spawn"
 	"github.com/patchbay/patchbay/labs/sqlite"
 	"github.com/patchbay/patchbay/static"
@@ -33,6 +32,7 @@ type serveCmd struct {
 	Proxy         []netip.Prefix `help:"Addresses of the reverse proxy whose X-Forwarded-For is believed, such as 127.0.0.1/32." placeholder:"CIDR" env:"PATCHBAY_PROXY"`
 	Uplink        []uplink.Rule  `help:"Let labs that ask for it reach this outside: HOST:PORT, *.DOMAIN:PORT, NETWORK:PORT, or * for all that is not near. Several by several flags or commas; none lets nothing out." placeholder:"RULE" env:"PATCHBAY_UPLINK"`
 	PublishDomain string         `help:"Domain below which pages that run in labs are shown, each on a host of its own (wildcard DNS, and a wildcard certificate); without it they open on this machine alone." placeholder:"DOMAIN" env:"PATCHBAY_PUBLISH_DOMAIN"`
+	Labs          string         `help:"Folder of labs, such as a git work tree: each folder in it with a lab.yaml is served, and read again when it changes or on SIGHUP." placeholder:"DIR" type:"existingdir" env:"PATCHBAY_LABS"`
 	Debug         string         `help:"Loopback address for profiles (net/http/pprof); none by default." placeholder:"ADDRESS"`
 	LogJSON       bool           `help:"Log JSON instead of text."`
 }
@@ -56,15 +56,16 @@ func (c *serveCmd) Run(ctx context.Context, f *Folders) (err error) {
 		return err
 	}
 	defer closeDB(db, &err)
-	all, err := catalog.Labs()
+	shelf, stopLabs, err := c.openLibrary(ctx, f, log)
 	if err != nil {
 		return err
 	}
+	defer stopLabs()
 
 	racks := localRacks{&spawn.Local{State: f.State, Cache: f.Cache}}
 	handler, err := web.New(web.Config{
 		Store:      db,
-		Labs:       all,
+		Library:    shelf,
 		Racks:      racks,
 		Uplink:     c.Uplink,
 		Cache:      f.Cache,

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/patchbay/patchbay/labs"
 )
@@ -21,6 +22,9 @@ var order = []string{"two-hosts", "vlans", "static-routing", "ospf-triangle", "l
 
 // FS holds the labs' folders at its root.
 func FS() fs.FS { return files }
+
+// Slugs names the built-in labs, the easiest first.
+func Slugs() []string { return slices.Clone(order) }
 
 // Labs loads the built-in labs, the easiest first.
 func Labs() ([]*labs.Lab, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/rack/leak"
 	"github.com/patchbay/patchbay/vnet/impair"
 	"github.com/patchbay/patchbay/vnet/uplink"
 )
@@ -30,6 +31,9 @@ type Spec struct {
 	// Background has the rack and its guests run behind everything else that
 	// the machine does: nobody sits in front of it.
 	Background bool `json:"background,omitempty"`
+
+	// Watch is what belongs to other students and is looked for in this lab.
+	Watch []leak.Watched `json:"watch,omitempty"`
 }
 
 // Status of a rack or a node.
@@ -188,6 +192,8 @@ const (
 //	PUT  /v1/nodes/{node}/file?path=   body = content, ?mode=0644
 //	GET  /v1/nodes/{node}/file?path=   content
 //	GET  /v1/nodes/{node}/tcp?port=    Upgrade: tcp → 101, then bytes of a published port both ways
+//	GET  /v1/leaks                     Leaks: for staff; the student's State and stream know nothing of them
+//	PUT  /v1/watch                     []leak.Watched, instead of the Spec's → 204
 //	GET  /v1/stream?session=S          websocket; header Patchbay-Role: owner | viewer
 //
 // Do "end" stops every guest and then the rack's process; the disks stay. A

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/patchbay/patchbay/labs/rack/leak"
 )
 
 const (
@@ -33,6 +35,8 @@ var errInputFlood = errors.New("more input than the console takes")
 // goes to the line while there is one. Safe for concurrent use.
 type console struct {
 	touched func() // a channel came, or the size has changed; called without the lock
+
+	shown, typed *leak.Stream // guarded by mu: what is looked through for what belongs to others; may be nil
 
 	mu       sync.Mutex
 	changed  sync.Cond // on mu: an ack, a channel, input, the line's end
@@ -166,6 +170,7 @@ func (c *console) append(p []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ring.write(p)
+	c.shown.Look(p)
 	for ch := range c.channels {
 		ch.wake()
 	}
@@ -253,6 +258,7 @@ func (c *console) input(ch *channel, position int64, data []byte) error {
 	if position < t.have {
 		data = data[t.have-position:]
 	}
+	c.typed.Look(data)
 	l := c.line
 	if l == nil || l.ended {
 		t.have, t.written = end, end

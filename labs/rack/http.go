@@ -42,6 +42,10 @@ func (r *Rack) routes() http.Handler {
 	m.Post("/v1/check", handler(r.handleCheck))
 	m.Get("/v1/capture", handler(r.handleCapture))
 	m.Get("/v1/frames", handler(r.handleFrames))
+	m.Get("/v1/leaks", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, Leaks{Sightings: r.leaks.Sightings(), Missed: r.leaks.Missed()})
+	})
+	m.Put("/v1/watch", handler(r.handleWatch))
 	m.Get("/v1/stream", handler(r.handleStream))
 	m.NotFound(func(w http.ResponseWriter, q *http.Request) {
 		answer(w, http.StatusNotFound, Problem{Error: q.URL.Path + " is no part of a rack's API"})
@@ -241,6 +245,7 @@ func (r *Rack) serve(ctx context.Context, ln net.Listener, ready func()) error {
 	go func() { served <- srv.Serve(ln) }()
 	var wg sync.WaitGroup
 	wg.Go(func() { r.sample(r.ending.Done()) })
+	wg.Go(func() { r.leaks.Frames(r.ending, r.ring, r.ports()) })
 	for _, n := range r.nodes {
 		wg.Go(n.run)
 	}

@@ -81,7 +81,10 @@ func newNode(ctx context.Context, r *Rack, plan Plan) *node {
 	n.grumbles.First, n.grumbles.Interval = 3, time.Minute
 	n.plan.Log = n.log
 	for i := range consoleLines {
-		n.consoles = append(n.consoles, newConsole(func() { n.attend(i) }))
+		c := newConsole(func() { n.attend(i) })
+		where := fmt.Sprintf("%s console %d", plan.Node.Name, i+1)
+		c.shown, c.typed = r.leaks.Stream(where, "shown"), r.leaks.Stream(where, "typed")
+		n.consoles = append(n.consoles, c)
 	}
 	return n
 }

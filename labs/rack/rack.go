@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/patchbay/patchbay/labs/rack/leak"
 	"github.com/patchbay/patchbay/vnet"
 	"github.com/patchbay/patchbay/vnet/record"
 	"github.com/patchbay/patchbay/vnet/uplink"
@@ -44,6 +45,7 @@ type Rack struct {
 	log     *slog.Logger
 	sw      *vnet.Switch
 	ring    *record.Ring
+	leaks   *leak.Watcher
 	wires   wires
 	uplinks map[string]*way // by segment; set before the rack serves
 	probing chan struct{}   // full when too many probe
@@ -135,6 +137,12 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 	if r.ring, err = record.New(record.Options{}); err != nil {
 		return nil, fmt.Errorf("making the recording: %w", err)
 	}
+	r.leaks, err = leak.New(filepath.Join(o.Dir, leaksFile), spec.networks(), func(err error) { r.log.Error("noting a leak", "err", err) })
+	if err != nil {
+		r.ring.Close()
+		return nil, err
+	}
+	r.leaks.Set(spec.Watch)
 	r.sw, err = vnet.New(vnet.Options{
 		Log: r.log, OnLink: func(string, bool) { r.touch() }, Seed: spec.seed(), Record: r.ring,
 	})

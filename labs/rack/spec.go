@@ -19,14 +19,16 @@ import (
 //	rack.json            the Spec
 //	lock                 held by the rack's process for as long as it lives
 //	sock                 the API, while the process lives
+//	leaks                what of other students was seen in it
 //	log                  what the process had to say
 //	nodes/NAME/disk.ext4 the student's work
 //	nodes/NAME/net/      one socket per interface
 //	nodes/NAME/run/      the guest's own, gone when it stops
 const (
-	specFile = "rack.json"
-	lockFile = "lock"
-	sockFile = "sock"
+	specFile  = "rack.json"
+	lockFile  = "lock"
+	sockFile  = "sock"
+	leaksFile = "leaks"
 	// LogFile is the name of the log in a rack's folder.
 	LogFile = "log"
 )

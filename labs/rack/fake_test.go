@@ -282,6 +282,7 @@ func (w *world) pausedOnce() bool {
 
 func (f *fake) Stop(context.Context) error { f.end(rack.Exit{Kind: rack.PoweredOff}); return nil }
 func (f *fake) Kill()                      { f.end(rack.Exit{Kind: rack.Died, Reason: "killed"}) }
+func (f *fake) Started() <-chan struct{}   { c := make(chan struct{}); close(c); return c }
 func (f *fake) Done() <-chan struct{}      { return f.done }
 func (f *fake) Exit() rack.Exit            { return f.exit }
 func (f *fake) Close() {

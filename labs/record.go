@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/patchbay/patchbay/labs/grade"
 )
 
 const (
@@ -74,7 +76,11 @@ func (d *decoder) record(n ast.Node, what string, v reflect.Value, at places, pa
 			d.recordValue(n, f.name, v.FieldByIndex(f.index), at, p)
 		}})
 	}
-	d.object(n, what, fields)
+	form := checkForm
+	if v.Type() != reflect.TypeFor[grade.Check]() {
+		form = recordForm(v.Type(), what)
+	}
+	d.object(n, form, fields)
 }
 
 var (

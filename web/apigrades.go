@@ -8,6 +8,7 @@ import (
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/grade"
+	"github.com/patchbay/patchbay/labs/handin"
 	"github.com/patchbay/patchbay/labs/sqlite"
 )
 
@@ -78,6 +79,7 @@ type submissionJSON struct {
 	Score      *float64             `json:"score,omitempty"` // once it is graded, and shown
 	Worth      *float64             `json:"worth,omitempty"`
 	Error      string               `json:"error,omitempty"`
+	Progress   *handin.Progress     `json:"progress,omitempty"` // while it is being taken
 }
 
 func toSubmissionJSON(sub labs.Submission, shows bool) submissionJSON {
@@ -235,9 +237,42 @@ func (s *Server) findSubmission(r *http.Request) (sub labs.Submission, as labs.A
 func (s *Server) apiSubmission(w http.ResponseWriter, r *http.Request) error {
 	sub, as, staff, err := s.findSubmission(r)
 	if err != nil {
+		return s.droppedSubmission(r, err)
+	}
+	return s.answerSubmission(w, r, sub, staff || as.ShowsGrades(), http.StatusOK)
+}
+
+// droppedSubmission says why a submission that was begun is not there, if that
+// is known.
+func (s *Server) droppedSubmission(r *http.Request, err error) error {
+	id, bad := pathID(r, "submission")
+	if bad != nil || s.desk == nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, toSubmissionJSON(sub, staff || as.ShowsGrades()))
+	if p, ok := s.desk.Progress(id); ok && p.Failed != "" && p.By == actorOf(r.Context()).ID {
+		return labs.Errorf(labs.NotFound, "%s", p.Failed)
+	}
+	return err
+}
+
+// answerSubmission writes a submission as it is now.
+func (s *Server) answerSubmission(w http.ResponseWriter, r *http.Request, sub labs.Submission, shows bool, status int) error {
+	j := toSubmissionJSON(sub, shows)
+	if s.desk != nil && sub.State == labs.Taking {
+		if p, ok := s.desk.Progress(sub.ID); ok {
+			j.Progress = &p
+		}
+	}
+	return writeJSON(w, status, j)
+}
+
+// taughtSubmission is findSubmission for staff alone.
+func (s *Server) taughtSubmission(r *http.Request) (labs.Submission, labs.Assignment, error) {
+	sub, as, staff, err := s.findSubmission(r)
+	if err == nil && !staff {
+		err = errNoSubmission
+	}
+	return sub, as, err
 }
 
 // apiReport is what a submission's checks found, whole: for staff alone.
@@ -253,9 +288,16 @@ func (s *Server) apiReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	report := fresh
-	if boot := r.URL.Query().Get("boot"); boot == string(grade.Live) || boot == "" && fresh == nil {
+	var report *grade.Report
+	switch grade.Boot(r.URL.Query().Get("boot")) {
+	case grade.Live:
 		report = live
+	case grade.Fresh:
+		report = fresh
+	case "", grade.Counts: // what the grade is made of
+		if report, err = s.store.CountingReport(r.Context(), sub.ID); err != nil {
+			return err
+		}
 	}
 	if report == nil {
 		return labs.Errorf(labs.NotFound, "There is no such report of this submission (yet).")

@@ -114,6 +114,9 @@ func (s *Server) labPage(w http.ResponseWriter, r *http.Request) error {
 	if l, err = s.runningVersion(ctx, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}, l); err != nil {
 		return err
 	}
+	if l, err = s.forRack(ctx, l, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}); err != nil {
+		return err
+	}
 	guide, err := s.guides.of(l)
 	if err != nil {
 		return err
@@ -137,7 +140,7 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		return redirect(w, r, "/labs/"+rec.LabSlug)
 	}
-	l, err := s.labOfRack(rec)
+	l, err := s.rackLab(ctx, rec)
 	if err != nil {
 		return err
 	}

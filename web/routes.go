@@ -50,6 +50,7 @@ func (s *Server) routes() (http.Handler, error) {
 		get(r, "/api/v1/racks/{rack}/stream", s.stream)
 		get(r, "/api/v1/racks/{rack}/capture", s.apiCapture)
 		get(r, "/api/v1/racks/{rack}/frames", s.apiFrames)
+		post(r, "/api/v1/racks/{rack}/check", s.apiCheck)
 	})
 
 	root.Group(func(r chi.Router) {
@@ -98,6 +99,8 @@ func (s *Server) routes() (http.Handler, error) {
 			get(r, "/assignments/{assignment}", s.assignmentPage) // its course's members
 			get(r, "/assignments/{assignment}/lab", s.assignmentLabPage)
 			post(r, "/assignments/{assignment}/stop", s.stopAssignment)
+			post(r, "/assignments/{assignment}/submissions", s.postHandIn)
+			post(r, "/assignments/{assignment}/regrade", s.postRegrade)
 			post(r, "/assignments/{assignment}/team", s.changeTeam)
 			get(r, "/assignments/{assignment}/settings", s.settingsPage) // its course's teachers
 			post(r, "/assignments/{assignment}/settings", s.saveAssignment)
@@ -154,6 +157,7 @@ func (s *Server) apiRoutes(r chi.Router) {
 		get(r, "/racks/{rack}", s.apiRack)
 		r.Delete("/racks/{rack}", s.handle(s.apiStopRack))
 		post(r, "/racks/{rack}/do", s.apiDo)
+		get(r, "/racks/{rack}/checks", s.apiRackChecks)
 		post(r, "/racks/{rack}/nodes/{node}/exec", s.apiExec)
 		get(r, "/courses", s.apiCourses)
 		get(r, "/courses/{course}", s.apiCourse)
@@ -186,7 +190,11 @@ func (s *Server) apiRoutes(r chi.Router) {
 		r.Put("/assignments/{assignment}/students/{user}/adjustment", s.handle(s.apiAdjust))
 		r.Delete("/assignments/{assignment}/students/{user}/adjustment", s.handle(s.apiUnadjust))
 		get(r, "/assignments/{assignment}/submissions", s.apiSubmissions)
+		post(r, "/assignments/{assignment}/submissions", s.apiHandIn)
+		post(r, "/assignments/{assignment}/regrade", s.apiRegrade)
 		get(r, "/submissions/{submission}", s.apiSubmission)
+		post(r, "/submissions/{submission}/regrade", s.apiRegradeOne)
+		post(r, "/submissions/{submission}/reopen", s.apiReopen)
 		get(r, "/submissions/{submission}/report", s.apiReport)
 		post(r, "/join", s.apiJoin)
 	})

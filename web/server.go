@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/handin"
 	"github.com/patchbay/patchbay/labs/library"
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/labs/sqlite"
@@ -58,10 +59,18 @@ type Racks interface {
 
 // Config is what a Server is made of.
 type Config struct {
-	Store      *sqlite.DB
-	Labs       []*labs.Lab      // in the order in which lists show them; without a Library
-	Library    *library.Library // instead of Labs: they come and go, and instructors send them
-	Racks      Racks
+	Store   *sqlite.DB
+	Labs    []*labs.Lab      // in the order in which lists show them; without a Library
+	Library *library.Library // instead of Labs: they come and go, and instructors send them
+	Racks   Racks
+
+	// Grading is where labs are checked, and Submissions the folder in which
+	// lies what was handed in; without them nothing is checked or taken. Graders
+	// is how many submissions are graded at once; 0 means 1.
+	Grading     handin.Racks
+	Submissions string
+	Graders     int
+
 	Uplink     []uplink.Rule  // what labs may reach outside; none lets nothing out
 	Cache      string         // the folder of kernels and images, for the racks
 	Static     fs.FS          // what browsers load
@@ -112,6 +121,7 @@ type Server struct {
 	proxy         *httputil.ReverseProxy
 	closeIdle     func() // the proxy's connections that nobody uses
 
+	desk       *handin.Desk // nil: nothing is handed in
 	background sync.WaitGroup
 	ending     context.Context // done when Close was called
 	stop       context.CancelFunc
@@ -177,6 +187,10 @@ func New(cfg Config) (*Server, error) {
 	s.published = s.publishedRoutes()
 	s.ending, s.stop = context.WithCancel(context.Background())
 	s.background.Go(func() { s.sweep(s.ending) })
+	if err := s.openDesk(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("making web server: %w", err)
+	}
 	return s, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +34,7 @@ type serveCmd struct {
 	Uplink        []uplink.Rule  `help:"Let labs that ask for it reach this outside: HOST:PORT, *.DOMAIN:PORT, NETWORK:PORT, or * for all that is not near. Several by several flags or commas; none lets nothing out." placeholder:"RULE" env:"PATCHBAY_UPLINK"`
 	PublishDomain string         `help:"Domain below which pages that run in labs are shown, each on a host of its own (wildcard DNS, and a wildcard certificate); without it they open on this machine alone." placeholder:"DOMAIN" env:"PATCHBAY_PUBLISH_DOMAIN"`
 	Labs          string         `help:"Folder of labs, such as a git work tree: each folder in it with a lab.yaml is served, and read again when it changes or on SIGHUP." placeholder:"DIR" type:"existingdir" env:"PATCHBAY_LABS"`
+	Graders       int            `help:"How many submissions are graded at once, each with the machines of its lab, behind everything else that runs." default:"1" env:"PATCHBAY_GRADERS"`
 	Debug         string         `help:"Loopback address for profiles (net/http/pprof); none by default." placeholder:"ADDRESS"`
 	LogJSON       bool           `help:"Log JSON instead of text."`
 }
@@ -78,6 +80,8 @@ func (c *serveCmd) Run(ctx context.Context, f *Folders) (err error) {
 		PublishDomain: c.PublishDomain,
 
 		Log: log,
+
+		Grading: racks, Submissions: filepath.Join(f.State, "submissions"), Graders: c.Graders,
 	})
 	if err != nil {
 		return err

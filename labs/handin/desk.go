@@ -82,6 +82,7 @@ type Progress struct {
 	Done   int    `json:"done"`
 	Total  int    `json:"total"`
 	Failed string `json:"failed,omitempty"` // why it was not taken, a sentence: it cost no attempt
+	By     int64  `json:"-"`                // who hands in
 }
 
 // Desk takes work and grades it. Its methods are safe for concurrent use.

@@ -45,7 +45,7 @@ func (d *Desk) HandIn(ctx context.Context, a *labs.Assignment, r labs.RackRecord
 		d.taking.Done()
 		return labs.Submission{}, err
 	}
-	d.setProgress(s.ID, Progress{Step: "The lab is frozen."})
+	d.setProgress(s.ID, Progress{Step: "The lab is frozen.", By: by})
 	go func() {
 		defer d.taking.Done()
 		d.take(life, &s, r)
@@ -77,7 +77,7 @@ func (d *Desk) take(ctx context.Context, s *labs.Submission, r labs.RackRecord) 
 	if err := errors.Join(os.RemoveAll(d.folder(s)), d.Store.DropSubmission(after, s.ID)); err != nil {
 		d.Log.Error("dropping a submission", "submission", s.ID, "err", err)
 	}
-	d.setProgress(s.ID, Progress{Failed: sentence(err) + " Nothing was handed in, and it cost no attempt."})
+	d.setProgress(s.ID, Progress{Failed: sentence(err) + " Nothing was handed in, and it cost no attempt.", By: s.UserID})
 }
 
 func (d *Desk) copyWork(ctx context.Context, s *labs.Submission, r labs.RackRecord) error {
@@ -100,7 +100,7 @@ func (d *Desk) copyWork(ctx context.Context, s *labs.Submission, r labs.RackReco
 	if err != nil {
 		return fmt.Errorf("finding the lab: %w", err)
 	}
-	p := Progress{Step: "The running lab is checked.", Total: len(lab.Checks)}
+	p := Progress{Step: "The running lab is checked.", Total: len(lab.Checks), By: s.UserID}
 	d.setProgress(s.ID, p)
 	report, err := d.Racks.Check(ctx, r.ID, rack.CheckRequest{
 		Lab: lab.Slug, Digest: lab.Digest, Boot: grade.Live, Checks: lab.Checks,
@@ -114,7 +114,7 @@ func (d *Desk) copyWork(ctx context.Context, s *labs.Submission, r labs.RackReco
 	if err := d.Store.SetReport(ctx, s.ID, report); err != nil {
 		return err
 	}
-	d.setProgress(s.ID, Progress{Step: "The disks are copied."})
+	d.setProgress(s.ID, Progress{Step: "The disks are copied.", By: s.UserID})
 	if err := d.Racks.Snapshot(ctx, r.ID, filepath.Join(dir, disksName)); err != nil {
 		return fmt.Errorf("copying the disks: %w", err)
 	}

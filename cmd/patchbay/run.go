@@ -13,7 +13,7 @@ import (
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/labs/rack/tty"
 	"github.com/patchbay/patchbay/labs/spawn"
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // localOwner owns the racks that are started without a web server.
@@ -25,7 +25,7 @@ type runCmd struct {
 	Node     string `help:"Whose console to show (default: the first node's)."`
 	NoAttach bool   `help:"Start the lab and return."`
 
-	Uplink []uplink.Rule `help:"Let the lab reach this outside, as far as it asks for it; see patchbay serve." placeholder:"RULE"`
+	Uplink []outside.Rule `help:"Let the lab reach this outside, as far as it asks for it; see patchbay serve." placeholder:"RULE"`
 }
 
 func (c *runCmd) Run(ctx context.Context, f *Folders) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/vnet/impair"
+	"github.com/patchbay/patchbay/vnet/outside"
 	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
@@ -20,7 +21,7 @@ type Spec struct {
 	Title    string        `json:"title"`
 	Topology labs.Topology `json:"topology"`
 	Cache    string        `json:"cache"`            // where kernels and images lie
-	Uplink   []uplink.Rule `json:"uplink,omitempty"` // what the server's administrator lets labs reach outside
+	Uplink   []outside.Rule `json:"uplink,omitempty"` // what the server's administrator lets labs reach outside
 	Created  time.Time     `json:"created"`
 }
 

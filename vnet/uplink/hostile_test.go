@@ -3,7 +3,10 @@ package uplink_test
 import (
 	"log/slog"
 	"net"
+	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -67,5 +70,43 @@ func TestStarvedDHCP(t *testing.T) {
 	w.router.Close()
 	if n := strings.Count(log.String(), "\n"); n != 1 {
 		t.Errorf("the log has %d lines:\n%.500s", n, log.String())
+	}
+}
+
+// The host is given another address while the router runs. What was somebody
+// else's is then the host's own, and no longer reached.
+func TestHostMoves(t *testing.T) {
+	var now atomic.Pointer[[]netip.Prefix]
+	now.Store(&near)
+	w := newWorld(t, rules(t, "*"), func(o *uplink.Options) {
+		o.Near = func() ([]netip.Prefix, error) { return *now.Load(), nil }
+	})
+	w.out.serveTCP("198.51.100.7:80", echo)
+	w.out.serveUDP("198.51.100.7:53")
+	g := w.guest("pc1", "100.64.0.2")
+	c, err := g.dial("198.51.100.7:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	moved := append(slices.Clone(near), netip.MustParsePrefix("198.51.100.7/32"))
+	now.Store(&moved)
+	before := len(w.out.did(&w.out.dialled))
+	if c, err := g.dial("198.51.100.7:80"); err == nil {
+		c.Close()
+		t.Error("a connection to the host itself is made")
+	}
+	u := g.dialUDP("198.51.100.7:53")
+	if _, err := u.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if g.ping("198.51.100.7") == header.ICMPv4EchoReply {
+		t.Error("the host itself answers a ping")
+	}
+	if did := w.out.did(&w.out.dialled); len(did) != before {
+		t.Errorf("it dialled %v", did[before:])
+	}
+	if s := w.router.Stats(); len(s.Denied) == 0 || !strings.HasPrefix(s.Denied[0].Destination, "198.51.100.7") {
+		t.Errorf("the denials are %v", s.Denied)
 	}
 }

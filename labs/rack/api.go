@@ -15,14 +15,14 @@ import (
 
 // Spec is what a rack is told to run. It lies as rack.json in the rack's folder.
 type Spec struct {
-	ID       string        `json:"id"`    // ^[a-z0-9][a-z0-9-]{0,31}$
-	Owner    string        `json:"owner"` // a user's login, or "local"
-	LabSlug  string        `json:"lab"`
-	Title    string        `json:"title"`
-	Topology labs.Topology `json:"topology"`
-	Cache    string        `json:"cache"`            // where kernels and images lie
+	ID       string         `json:"id"`    // ^[a-z0-9][a-z0-9-]{0,31}$
+	Owner    string         `json:"owner"` // a user's login, or "local"
+	LabSlug  string         `json:"lab"`
+	Title    string         `json:"title"`
+	Topology labs.Topology  `json:"topology"`
+	Cache    string         `json:"cache"`            // where kernels and images lie
 	Uplink   []outside.Rule `json:"uplink,omitempty"` // what the server's administrator lets labs reach outside
-	Created  time.Time     `json:"created"`
+	Created  time.Time      `json:"created"`
 }
 
 // Status of a rack or a node.

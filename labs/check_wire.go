@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // wireChecker holds what segments, interfaces and events say of the wire
@@ -132,7 +132,7 @@ func (c *wireChecker) allow(s *draftSegment) {
 		c.probs.add(s.name.mark, `write {kind: uplink, allow: ["www.example.com:80"]}`, "segment %q is an uplink that lets nobody go anywhere", s.name.s)
 	}
 	for _, rule := range s.allow {
-		if _, err := uplink.ParseRule(rule.s); err != nil {
+		if _, err := outside.ParseRule(rule.s); err != nil {
 			c.probs.add(rule.mark, "", "%v", err)
 		}
 	}

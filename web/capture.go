@@ -59,7 +59,7 @@ func (s *Server) sendRecording(w http.ResponseWriter, r *http.Request, what reco
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	sock := &socket{who: a, rack: rec.ID, capture: true, end: func(int, string) { cancel() }}
+	sock := &socket{who: a, rack: rec.ID, kind: aCapture, end: func(int, string) { cancel() }}
 	if code, reason := s.live.add(sock); code != 0 {
 		return errTooMany(reason)
 	}

@@ -34,6 +34,9 @@ func OpenAPI() []byte { return openapiYAML }
 
 // MaxSockets is maxSockets.
 const MaxSockets = maxSockets
+
+// MaxVisitingRack is maxVisitingRack.
+const MaxVisitingRack = maxVisitingRack
 const MaxCaptures = maxCaptures
 
 // What the tests of published pages need.

@@ -17,6 +17,15 @@ const (
 // maxSockets is how many streams one person may have open: some 90 KiB each.
 const maxSockets = 100
 
+// maxVisiting is how many requests to published pages one person may have under
+// way, and maxVisitingRack how many of these to the pages of one rack: as many as
+// a browser sends at once by HTTP/2. They are no streams, or a student's page could
+// lock whoever looks at it out of the labs.
+const (
+	maxVisiting     = 256
+	maxVisitingRack = 100
+)
+
 // live holds what outlasts a request, the sockets that are open above all. Its
 // zero value is ready; it is safe for use by several goroutines.
 type live struct {
@@ -26,14 +35,23 @@ type live struct {
 	wg      sync.WaitGroup
 }
 
-// socket is one browser's stream, or a capture. end tells the browser why
-// it ends, as far as there is a way to, and may take a second.
+// socket is one browser's stream, or something else of that kind. end tells the
+// browser why it ends, as far as there is a way to, and may take a second.
 type socket struct {
-	who     actor
-	rack    string
-	capture bool
-	end     func(code int, reason string)
+	who  actor
+	rack string
+	kind socketKind
+	end  func(code int, reason string)
 }
+
+// socketKind is what a socket carries; each kind has a limit of its own.
+type socketKind int
+
+const (
+	aStream  socketKind = iota // a lab page's
+	aCapture                   // frames
+	aVisit                     // one request to a published page
+)
 
 // enter holds up closeAll until leave is called, or says false when the server
 // is going away.
@@ -57,17 +75,22 @@ func (l *live) add(s *socket) (code int, reason string) {
 	if l.closed {
 		return websocket.CloseServiceRestart, restarts
 	}
-	theirs := 0
+	theirs, inRack := 0, 0
 	for other := range l.sockets {
-		if other.who.ID == s.who.ID && other.capture == s.capture {
+		if other.who.ID == s.who.ID && other.kind == s.kind {
 			theirs++
+			if other.rack == s.rack {
+				inRack++
+			}
 		}
 	}
-	if s.capture && theirs >= maxCaptures {
+	switch {
+	case s.kind == aCapture && theirs >= maxCaptures:
 		return websocket.CloseTryAgainLater, "You have too many captures open. Please end some."
-	}
-	if !s.capture && theirs >= maxSockets {
+	case s.kind == aStream && theirs >= maxSockets:
 		return websocket.CloseTryAgainLater, "You have this open too many times. Please close some windows."
+	case s.kind == aVisit && (theirs >= maxVisiting || inRack >= maxVisitingRack):
+		return websocket.CloseTryAgainLater, "Too much of this page is still loading. Please close some of its windows, or wait a moment."
 	}
 	if l.sockets == nil {
 		l.sockets = make(map[*socket]struct{})

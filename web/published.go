@@ -122,6 +122,9 @@ func (s *Server) servePublished(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if err == nil && s.fromElsewhere(r, v) {
+		err = labs.Errorf(labs.Forbidden, "A page of somewhere else asked for this. Open the page from its lab in Patchbay.")
+	}
 	if err != nil {
 		s.failPublished(w, r, v, err)
 		return
@@ -134,6 +137,35 @@ func (s *Server) servePublished(w http.ResponseWriter, r *http.Request) {
 func navigates(r *http.Request) bool {
 	mode := r.Header.Get("Sec-Fetch-Mode")
 	return mode == "navigate" || mode == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// fromElsewhere says whether a page that is not of this rack has a browser ask for
+// more than to be shown this one. All labs' pages may be in one site, within which
+// browsers send cookies along: one student's page could act on another's by the
+// browser of whoever looks at both. What is no browser says nothing of this.
+func (s *Server) fromElsewhere(r *http.Request, v visit) bool {
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
+	switch {
+	case site == "same-origin" || site == "none":
+		return false
+	case site == "" && origin == "":
+		return false
+	case safe && r.Header.Get("Sec-Fetch-Mode") == "navigate":
+		return false
+	case origin == "":
+		origin = r.Referer()
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return true
+	}
+	if u.Host == r.Host && u.Host != "" {
+		return false
+	}
+	label, ok := s.publishedHost(u.Host)
+	from, _, _, isLabel := labelParts(label)
+	return !ok || !isLabel || from != v.rack
 }
 
 // mayVisit says whether a visit's person is logged in as they were, and may
@@ -162,7 +194,7 @@ func (s *Server) passOn(w http.ResponseWriter, r *http.Request, v visit) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), visitKey{}, v))
-	sock := &socket{who: v.who, rack: v.rack, end: func(int, string) { cancel() }}
+	sock := &socket{who: v.who, rack: v.rack, kind: aVisit, end: func(int, string) { cancel() }}
 	if code, reason := s.live.add(sock); code != 0 {
 		cancel()
 		s.failPublished(w, r, v, labs.Errorf(unavailable, "%s", reason))
@@ -215,6 +247,14 @@ type movingWriter struct {
 func (m *movingWriter) Write(b []byte) (int, error) {
 	_ = m.rc.SetWriteDeadline(time.Now().Add(writeWithin))
 	return m.ResponseWriter.Write(b)
+}
+
+// WriteHeader keeps a guest's informational answers, such as hints at what to
+// load, to itself: fromGuest does not see them.
+func (m *movingWriter) WriteHeader(status int) {
+	if status < 100 || status >= 200 {
+		m.ResponseWriter.WriteHeader(status)
+	}
 }
 
 // Unwrap is for http.ResponseController.

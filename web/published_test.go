@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -296,6 +299,121 @@ func TestPublishedWebsocket(t *testing.T) {
 		t.Error("the websocket outlives the session")
 	} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		t.Error("the websocket was left open")
+	}
+}
+
+// Pages of other labs are in the same site, so browsers send the cookie along.
+func TestPublishedFromElsewhere(t *testing.T) {
+	s := publishing(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "done") }))
+	id := s.startLab()
+	ada := s.surfer("ada")
+	origin := ada.enter(id)
+	other := strings.Replace(origin, id, "r0therlab", 1)
+	sibling := strings.Replace(origin, "80-pc1", "8080-pc2", 1)
+	for _, tt := range []struct {
+		name, method             string
+		site, mode, from, refers string
+		want                     int
+	}{
+		{"its own form", "POST", "same-origin", "navigate", origin, "", 200},
+		{"its own form that hides where it is", "POST", "same-origin", "navigate", "null", "", 200},
+		{"its own script, told by Origin alone", "POST", "", "", origin, "", 200},
+		{"typed in", "GET", "none", "navigate", "", "", 200},
+		{"a link", "GET", "cross-site", "navigate", "", s.url + "/", 200},
+		{"a script of the rack's other node", "POST", "same-site", "cors", sibling, "", 200},
+		{"a picture on the rack's other node's page", "GET", "same-site", "no-cors", "", sibling + "/", 200},
+		{"no browser", "POST", "", "", "", "", 200},
+		{"another lab's form", "POST", "same-site", "navigate", other, "", 403},
+		{"another lab's script", "GET", "same-site", "cors", other, "", 403},
+		{"another lab's picture", "GET", "same-site", "no-cors", "", other + "/", 403},
+		{"one that hides", "POST", "same-site", "navigate", "null", "", 403},
+		{"told by Origin alone", "POST", "", "", other, "", 403},
+		{"Patchbay itself", "POST", "same-site", "cors", s.url, "", 403},
+		{"another site", "POST", "cross-site", "cors", "https://www.example.com", "", 403},
+	} {
+		ada.header = http.Header{}
+		for name, v := range map[string]string{"Sec-Fetch-Site": tt.site, "Sec-Fetch-Mode": tt.mode, "Origin": tt.from, "Referer": tt.refers} {
+			if v != "" {
+				ada.header.Set(name, v)
+			}
+		}
+		if a, _ := ada.at(tt.method, origin+"/act", nil); a.status != tt.want {
+			t.Errorf("%s: %d; want %d", tt.name, a.status, tt.want)
+		}
+	}
+}
+
+// What a guest says before its answer goes nowhere, with whatever headers.
+func TestPublishedHints(t *testing.T) {
+	s := publishing(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "patchbay-visit=stolen; Domain=localhost")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Set-Cookie")
+		_, _ = io.WriteString(w, "done")
+	}))
+	id := s.startLab()
+	ada := s.surfer("ada")
+	origin := ada.enter(id)
+	req, err := http.NewRequest("GET", origin+"/", nil)
+	s.must(err)
+	hints := 0
+	req = req.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
+		hints++
+		return nil
+	}}))
+	resp, err := ada.client.Do(req)
+	s.must(err)
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || string(text) != "done" || hints != 0 {
+		t.Errorf("%d hints, then %q, %v", hints, text, err)
+	}
+}
+
+// A page whose requests never end takes its own lab's share, and neither other
+// pages' nor the lab pages'.
+func TestPublishedHangs(t *testing.T) {
+	s := publishing(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	id := s.startLab()
+	ada := s.surfer("ada")
+	origin := ada.enter(id)
+	ctx, cancel := context.WithCancel(t.Context())
+	refused := make(chan struct{}, 10)
+	var wg sync.WaitGroup
+	for range web.MaxVisitingRack + cap(refused) {
+		wg.Go(func() {
+			req, err := http.NewRequestWithContext(ctx, "GET", origin+"/", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp, err := ada.client.Do(req)
+			if err != nil {
+				return // some wait for a connection into the guest
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode == http.StatusServiceUnavailable {
+				refused <- struct{}{}
+				return
+			}
+			_, _ = io.Copy(io.Discard, resp.Body) // until the end
+		})
+	}
+	defer wg.Wait()
+	defer cancel()
+	for range cap(refused) {
+		select {
+		case <-refused:
+		case <-time.After(15 * time.Second):
+			t.Fatal("a page may have as many requests as it likes")
+		}
+	}
+	page, rack, _ := s.script("ada").mustOpen(id)
+	s.must(rack.WriteMessage(websocket.TextMessage, []byte("hello")))
+	if _, data, err := page.ReadMessage(); err != nil || string(data) != "hello" {
+		t.Errorf("the lab's page reads %q, %v", data, err)
 	}
 }
 

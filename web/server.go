@@ -30,7 +30,7 @@ import (
 	"github.com/patchbay/patchbay/labs/library"
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/labs/sqlite"
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // Racks is where racks run. Its methods are safe for use by several
@@ -71,7 +71,7 @@ type Config struct {
 	Submissions string
 	Graders     int
 
-	Uplink     []uplink.Rule  // what labs may reach outside; none lets nothing out
+	Uplink     []outside.Rule // what labs may reach outside; none lets nothing out
 	Cache      string         // the folder of kernels and images, for the racks
 	Static     fs.FS          // what browsers load
 	StaticHash string         // names Static's content

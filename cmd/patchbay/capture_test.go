@@ -37,6 +37,19 @@ func TestLinksOf(t *testing.T) {
 	}
 }
 
+// A lab that is not given the way out that it asks for says so where it is started.
+func TestTroubles(t *testing.T) {
+	st := &rack.State{Segments: []rack.SegmentState{
+		{Name: "lan"}, {Name: "fine", Uplink: &rack.UplinkState{}}, {Name: "net", Uplink: &rack.UplinkState{Trouble: "This lab asks for more."}},
+	}}
+	if got := troubles(st, true); !slices.Equal(got, []string{"net: This lab asks for more."}) {
+		t.Errorf("it says %q", got)
+	}
+	if got := troubles(st, false); len(got) != 1 || !strings.Contains(got[0], "patchbay run --uplink=RULE") {
+		t.Errorf("without --uplink it says %q", got)
+	}
+}
+
 func TestLinkOp(t *testing.T) {
 	for _, c := range []struct {
 		cmd  linkCmd

@@ -19,7 +19,7 @@ import (
 	"github.com/patchbay/patchbay/labs/grade"
 	"github.com/patchbay/patchbay/labs/param"
 	"github.com/patchbay/patchbay/labs/rack"
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 type checkCmd struct {
@@ -30,10 +30,10 @@ type checkCmd struct {
 	Rack     string `xor:"what,twice" help:"Check this rack, which runs already, instead of one of the command's own." placeholder:"NAME"`
 	Twice    bool   `xor:"twice" help:"Check a fresh boot of the disks too: what does not survive it does not pass."`
 
-	Format  string        `enum:"table,json,junit,gradescope,csv" default:"table" help:"table, json, junit (XML), gradescope (results.json) or csv."`
-	Student string        `help:"Give the lab's parameters the values of this student, by number or name." placeholder:"WHO"`
-	Seed    string        `help:"What the students' values are drawn by." default:"patchbay check"`
-	Uplink  []uplink.Rule `help:"Let the lab reach this outside, as far as it asks for it; see patchbay serve." placeholder:"RULE"`
+	Format  string         `enum:"table,json,junit,gradescope,csv" default:"table" help:"table, json, junit (XML), gradescope (results.json) or csv."`
+	Student string         `help:"Give the lab's parameters the values of this student, by number or name." placeholder:"WHO"`
+	Seed    string         `help:"What the students' values are drawn by." default:"patchbay check"`
+	Uplink  []outside.Rule `help:"Let the lab reach this outside, as far as it asks for it; see patchbay serve." placeholder:"RULE"`
 }
 
 // scriptTimeout is how long a solution may take on one node.

@@ -33,9 +33,10 @@ var inside = map[string][]string{
 	// The domain imports none of its implementations, but the words of the wire:
 	// what an impairment, a filter and a rule are, and whether they are right.
 	// And what a lab may say of checks and parameters.
-	"labs":       {"labs/grade", "labs/param", "vnet/impair", "vnet/filter", "vnet/uplink"},
-	"labs/grade": {"vnet/filter"},
-	"labs/param": {},
+	"labs":         {"labs/grade", "labs/param", "vnet/impair", "vnet/filter", "vnet/outside"},
+	"labs/grade":   {"vnet/filter"},
+	"labs/param":   {},
+	"vnet/outside": {},
 }
 
 // TestImportDirections holds the arrows of ARCHITECTURE.md: cmd → web → labs →
@@ -78,5 +79,18 @@ func TestImportDirections(t *testing.T) {
 	}
 	if seen == 0 {
 		t.Fatal("no import between our packages was seen: this test looked at nothing")
+	}
+}
+
+// TestDomainIsLight: who imports the domain does not get a network stack with it.
+func TestDomainIsLight(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", module+"/labs").Output()
+	if err != nil {
+		t.Fatalf("go list -deps: %v", err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		if strings.HasPrefix(dep, "gvisor.dev/") {
+			t.Errorf("labs depends on %s", dep)
+		}
 	}
 }

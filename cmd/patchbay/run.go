@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/labs/rack/tty"
 	"github.com/patchbay/patchbay/labs/spawn"
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // localOwner owns the racks that are started without a web server.
@@ -25,7 +26,7 @@ type runCmd struct {
 	Node     string `help:"Whose console to show (default: the first node's)."`
 	NoAttach bool   `help:"Start the lab and return."`
 
-	Uplink []uplink.Rule `help:"Let the lab reach this outside, as far as it asks for it; see patchbay serve." placeholder:"RULE"`
+	Uplink []outside.Rule `help:"Let the lab reach this outside, as far as it asks for it; see patchbay serve." placeholder:"RULE"`
 }
 
 func (c *runCmd) Run(ctx context.Context, f *Folders) error {
@@ -64,11 +65,47 @@ func (c *runCmd) Run(ctx context.Context, f *Folders) error {
 	if err := showStart(ctx, stream, node); err != nil {
 		return err
 	}
+	if err := c.sayTroubles(ctx, info.Dir, os.Stderr); err != nil {
+		return err
+	}
 	if c.NoAttach {
 		fmt.Printf("%s runs. Attach to it with: patchbay attach %s\n", spec.ID, spec.ID)
 		return nil
 	}
 	return attachTerminal(ctx, local, stream, spec.ID, node)
+}
+
+// sayTroubles says what a lab asks for of the outside and is not given: nothing in
+// the lab would tell.
+func (c *runCmd) sayTroubles(ctx context.Context, dir string, out io.Writer) error {
+	client, err := rack.Dial(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	st, err := client.State(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range troubles(st, len(c.Uplink) > 0) {
+		fmt.Fprintln(out, t)
+	}
+	return nil
+}
+
+// troubles are sentences about uplinks that are not all that the lab asks for.
+func troubles(st *rack.State, allowed bool) []string {
+	var list []string
+	for _, g := range st.Segments {
+		switch {
+		case g.Uplink == nil || g.Uplink.Trouble == "":
+		case !allowed: // whoever reads this is the administrator
+			list = append(list, g.Name+": this lab asks for a way to the outside, which it has after patchbay stop and patchbay run --uplink=RULE (patchbay serve --help says what a rule is).")
+		default:
+			list = append(list, g.Name+": "+g.Uplink.Trouble)
+		}
+	}
+	return list
 }
 
 // localSpawn runs racks on this machine, as serve does, and sees serve's.

@@ -22,7 +22,7 @@ import (
 	"github.com/patchbay/patchbay/labs/spawn"
 	"github.com/patchbay/patchbay/labs/sqlite"
 	"github.com/patchbay/patchbay/static"
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 	"github.com/patchbay/patchbay/web"
 )
 
@@ -31,7 +31,7 @@ type serveCmd struct {
 	PublicURL     *url.URL       `help:"Where browsers find the server, when that is not the address it listens on." placeholder:"URL" env:"PATCHBAY_URL"`
 	SecureCookies string         `help:"Send the session's cookie over HTTPS alone: auto (when the public URL is https), always or never." default:"auto" enum:"auto,always,never" env:"PATCHBAY_SECURE_COOKIES"`
 	Proxy         []netip.Prefix `help:"Addresses of the reverse proxy whose X-Forwarded-For is believed, such as 127.0.0.1/32." placeholder:"CIDR" env:"PATCHBAY_PROXY"`
-	Uplink        []uplink.Rule  `help:"Let labs that ask for it reach this outside: HOST:PORT, *.DOMAIN:PORT, NETWORK:PORT, or * for all that is not near. Several by several flags or commas; none lets nothing out." placeholder:"RULE" env:"PATCHBAY_UPLINK"`
+	Uplink        []outside.Rule `help:"Let labs that ask for it reach this outside: HOST:PORT, *.DOMAIN:PORT, NETWORK:PORT, or * for all that is not near. Several by several flags or commas; none lets nothing out." placeholder:"RULE" env:"PATCHBAY_UPLINK"`
 	PublishDomain string         `help:"Domain below which pages that run in labs are shown, each on a host of its own (wildcard DNS, and a wildcard certificate); without it they open on this machine alone." placeholder:"DOMAIN" env:"PATCHBAY_PUBLISH_DOMAIN"`
 	Labs          string         `help:"Folder of labs, such as a git work tree: each folder in it with a lab.yaml is served, and read again when it changes or on SIGHUP." placeholder:"DIR" type:"existingdir" env:"PATCHBAY_LABS"`
 	Graders       int            `help:"How many submissions are graded at once, each with the machines of its lab, behind everything else that runs." default:"1" env:"PATCHBAY_GRADERS"`

@@ -10,19 +10,20 @@ import (
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack/leak"
 	"github.com/patchbay/patchbay/vnet/impair"
+	"github.com/patchbay/patchbay/vnet/outside"
 	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
 // Spec is what a rack is told to run. It lies as rack.json in the rack's folder.
 type Spec struct {
-	ID       string        `json:"id"`    // ^[a-z0-9][a-z0-9-]{0,31}$
-	Owner    string        `json:"owner"` // a user's login, or "local"
-	LabSlug  string        `json:"lab"`
-	Title    string        `json:"title"`
-	Topology labs.Topology `json:"topology"`
-	Cache    string        `json:"cache"`            // where kernels and images lie
-	Uplink   []uplink.Rule `json:"uplink,omitempty"` // what the server's administrator lets labs reach outside
-	Created  time.Time     `json:"created"`
+	ID       string         `json:"id"`    // ^[a-z0-9][a-z0-9-]{0,31}$
+	Owner    string         `json:"owner"` // a user's login, or "local"
+	LabSlug  string         `json:"lab"`
+	Title    string         `json:"title"`
+	Topology labs.Topology  `json:"topology"`
+	Cache    string         `json:"cache"`            // where kernels and images lie
+	Uplink   []outside.Rule `json:"uplink,omitempty"` // what the server's administrator lets labs reach outside
+	Created  time.Time      `json:"created"`
 
 	// Disks is a folder with a snapshot's NODE.ext4, which nodes begin with and
 	// are reset to; empty, or a node's file missing: with an empty disk.

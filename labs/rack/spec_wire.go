@@ -8,7 +8,7 @@ import (
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/vnet/filter"
 	"github.com/patchbay/patchbay/vnet/impair"
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 const (
@@ -42,7 +42,7 @@ func (s *Spec) checkWire(wrong func(string, ...any)) {
 			wrong("segment %q is a %s and allows destinations", g.Name, g.Kind)
 		}
 		for _, rule := range g.Allow {
-			if _, err := uplink.ParseRule(rule); err != nil {
+			if _, err := outside.ParseRule(rule); err != nil {
 				wrong("segment %q: %v", g.Name, err)
 			}
 		}

@@ -12,9 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/sys/unix"
 
 	"github.com/patchbay/patchbay/labs"
 )
@@ -25,6 +27,9 @@ const tcpUpgrade = "tcp"
 // connectWithin bounds a connection into a guest, whose guestd gives up after
 // five seconds for each of two addresses.
 const connectWithin = 15 * time.Second
+
+// lookForGone is how often a connection looks whether the browser's end is there.
+const lookForGone = 500 * time.Millisecond
 
 // published says which TCP ports of a node its lab opens to browsers.
 func published(n *labs.Node) []uint16 { return n.Publish }
@@ -111,8 +116,51 @@ func (r *Rack) hold() bool {
 	return true
 }
 
-// splice carries bytes both ways until both have ended or one has failed.
+// splice carries bytes both ways until both have ended, one has failed, or
+// whoever asked has gone.
 func splice(conn net.Conn, in io.Reader, s Tunnel) {
+	var wg sync.WaitGroup
+	over := make(chan struct{})
+	wg.Go(func() {
+		if goneBefore(over, conn) {
+			conn.Close()
+			s.Close()
+		}
+	})
+	defer wg.Wait()
+	defer close(over)
+	carry(conn, in, s)
+}
+
+// goneBefore waits until the other end of conn is closed, both ways, and says
+// so, or until over. Reading tells no more than that nothing more will be sent,
+// and nothing at all while the node takes nothing: a program that never answers
+// would keep its connection for good, and a guest has but so many.
+func goneBefore(over <-chan struct{}, conn net.Conn) bool {
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		<-over
+		return false
+	}
+	raw, err := c.SyscallConn()
+	tick := time.NewTicker(lookForGone)
+	defer tick.Stop()
+	for gone := false; !gone && err == nil; {
+		select {
+		case <-over:
+			return false
+		case <-tick.C:
+		}
+		err = raw.Control(func(fd uintptr) {
+			fds := []unix.PollFd{{Fd: int32(fd)}} // POLLHUP comes unasked
+			n, pollErr := unix.Poll(fds, 0)
+			gone = pollErr == nil && n > 0 && fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+		})
+	}
+	return true // or closed by us, which comes to the same
+}
+
+func carry(conn net.Conn, in io.Reader, s Tunnel) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if _, err := io.Copy(s, in); err != nil || s.CloseWrite() != nil {

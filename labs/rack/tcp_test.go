@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,9 +17,30 @@ import (
 	"github.com/patchbay/patchbay/labs/rack"
 )
 
+// stubborn is a connection to a program that never closes: deaf, it takes nothing
+// either.
+type stubborn struct {
+	*net.UnixConn
+	far    *net.UnixConn
+	closed chan<- struct{}
+	once   sync.Once
+}
+
+func (s *stubborn) Close() error {
+	s.once.Do(func() { s.far.Close(); s.closed <- struct{}{} })
+	return s.UnixConn.Close()
+}
+
+// letGo hears of each stubborn connection that was closed.
+var letGo = make(chan struct{}, 8)
+
 // Connect plays a program on port 80 that says who it is, and then back what it
-// hears; no other port has one.
+// hears; on port 82 it is a deaf one, and no other port has one.
 func (f *fake) Connect(_ context.Context, port int) (rack.Tunnel, error) {
+	if port == 82 {
+		near, far, err := pair()
+		return &stubborn{UnixConn: near, far: far, closed: letGo}, err
+	}
 	if port != 80 {
 		return nil, &rack.Explained{Sentence: "nothing listens on port 81.", Err: errors.New("refused")}
 	}
@@ -34,10 +56,10 @@ func (f *fake) Connect(_ context.Context, port int) (rack.Tunnel, error) {
 	return near, nil
 }
 
-// published is a rack whose pc1 publishes ports 80 and 81.
+// published is a rack whose pc1 publishes ports 80 to 82.
 func publishedRack(t *testing.T) *bench {
 	topo := twoHosts()
-	topo.Nodes[0].Publish = []uint16{80, 81}
+	topo.Nodes[0].Publish = []uint16{80, 81, 82}
 	b := serve(t, topo, newWorld())
 	until(t, b.stream(t, rack.Owner), "all run", nodesAre(rack.Running, "pc1", "pc2"))
 	return b
@@ -81,6 +103,38 @@ func TestConnectIntoANode(t *testing.T) {
 	}
 	_, err = rack.DialTCP(t.Context(), b.dir, "pc1", 80)
 	refused(t, err, http.StatusConflict, "pc1 is off")
+}
+
+// Who goes away is not kept a connection into the guest, even if the program
+// there never says a word, or takes none.
+func TestConnectionsEndWithTheBrowser(t *testing.T) {
+	b := publishedRack(t)
+	for _, tt := range []struct {
+		name string
+		send int // bytes
+		half bool
+	}{{"silent", 0, false}, {"half closed before", 10, true}, {"deaf", 8 << 20, false}} {
+		c, err := rack.DialTCP(t.Context(), b.dir, "pc1", 82)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		_, _ = c.Write(make([]byte, tt.send)) // what is too much ends by the deadline
+		if tt.half {
+			_ = c.(interface{ CloseWrite() error }).CloseWrite()
+			select {
+			case <-letGo:
+				t.Errorf("%s: a connection that still listens was ended", tt.name)
+			case <-time.After(time.Second):
+			}
+		}
+		c.Close()
+		select {
+		case <-letGo:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: the connection into the guest is kept", tt.name)
+		}
+	}
 }
 
 // A rack ends with connections open, and they with it.

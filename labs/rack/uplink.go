@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/vnet/outside"
 	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
@@ -36,21 +37,21 @@ func (r *Rack) openUplinks() error {
 }
 
 func (r *Rack) openUplink(g *labs.Segment) (*way, error) {
-	near, err := uplink.Near()
+	near, err := outside.Near()
 	if err != nil {
 		return nil, err
 	}
-	var asked []uplink.Rule
+	var asked []outside.Rule
 	for _, text := range g.Allow {
-		rule, err := uplink.ParseRule(text)
+		rule, err := outside.ParseRule(text)
 		if err != nil {
 			return nil, err
 		}
 		asked = append(asked, rule)
 	}
 	w := &way{}
-	rules, err := uplink.Effective(r.spec.Uplink, asked, near)
-	if refused, ok := errors.AsType[*uplink.RefusedError](err); ok {
+	rules, err := outside.Effective(r.spec.Uplink, asked, near)
+	if refused, ok := errors.AsType[*outside.RefusedError](err); ok {
 		w.trouble = refused.Error()
 	} else if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (r *Rack) openUplink(g *labs.Segment) (*way, error) {
 		w.allow = append(w.allow, rule.String())
 	}
 	o := uplink.Options{
-		Segment: g.Name, MTU: g.MTU, Allow: rules, Near: near, Log: r.log.With("segment", g.Name),
+		Segment: g.Name, MTU: g.MTU, Allow: rules, Log: r.log.With("segment", g.Name),
 	}
 	if r.adapt != nil {
 		r.adapt(&o)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
+	"github.com/patchbay/patchbay/vnet/outside"
 	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
@@ -23,16 +24,16 @@ import (
 func TestRealUplink(t *testing.T) {
 	cache := realCache(t)
 	big := make([]byte, 16<<20)
-	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if q.URL.Path == "/big" {
 			_, _ = w.Write(big)
 			return
 		}
 		_, _ = io.WriteString(w, "hello from "+q.Host)
 	}))
-	t.Cleanup(outside.Close)
-	rule := func(s string) uplink.Rule {
-		r, err := uplink.ParseRule(s)
+	t.Cleanup(web.Close)
+	rule := func(s string) outside.Rule {
+		r, err := outside.ParseRule(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,7 @@ func TestRealUplink(t *testing.T) {
 	}
 	dir := t.TempDir()
 	err := rack.WriteSpec(dir, &rack.Spec{ID: "real", Owner: "ann", LabSlug: "real", Cache: cache,
-		Uplink: []uplink.Rule{rule("*.example.org:80")},
+		Uplink: []outside.Rule{rule("*.example.org:80")},
 		Topology: labs.Topology{
 			Nodes:    []labs.Node{{Name: "pc1", Interfaces: []labs.Interface{{Name: "eth0", Segment: "net"}}}},
 			Segments: []labs.Segment{{Name: "net", Kind: labs.Uplink, Allow: []string{"www.example.org:80", "192.0.2.0/24"}}},
@@ -57,7 +58,7 @@ func TestRealUplink(t *testing.T) {
 				t.Errorf("the router dials %s %s", network, address)
 				return nil, errors.New("refused")
 			}
-			return new(net.Dialer).DialContext(ctx, network, outside.Listener.Addr().String())
+			return new(net.Dialer).DialContext(ctx, network, web.Listener.Addr().String())
 		}
 		o.Ping = func(context.Context, netip.Addr, []byte) error { return nil }
 		o.Limits.BytesPerSecond = 1 << 30

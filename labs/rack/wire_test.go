@@ -17,7 +17,7 @@ import (
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/vnet/impair"
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // cable is the guest's end of an interface, in the hand of a test.
@@ -368,7 +368,7 @@ func TestUplink(t *testing.T) {
 			topo.Segments[0].Allow = []string{"www.example.com", "203.0.113.0/24:443"}
 			spec := &rack.Spec{ID: "r1", Topology: topo}
 			for _, text := range c.rules {
-				rule, err := uplink.ParseRule(text)
+				rule, err := outside.ParseRule(text)
 				if err != nil {
 					t.Fatal(err)
 				}

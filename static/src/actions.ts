@@ -4,6 +4,7 @@ import { ask, type MenuItem } from "./dialog.ts";
 import { h } from "./dom.ts";
 import { impairDialog } from "./impair.ts";
 import type { InterfaceState, NodeState, Op, PortState, SegmentState } from "./protocol.ts";
+import { uplinkDialog } from "./uplink.ts";
 import { cableWords, vlanWords } from "./wire.ts";
 
 export interface Actor {
@@ -91,7 +92,8 @@ export function interfaceItems(n: NodeState, i: InterfaceState, p: PortState | u
 
 export function segmentItems(g: SegmentState, plugged: boolean, by: Actor): (MenuItem | "line")[] {
   const capture = captureItem("Download its frames", { segment: g.name }, by);
-  if (by.readonly) return [capture];
+  const look: MenuItem[] = g.uplink ? [{ label: "What it lets out …", id: "uplink", action: () => uplinkDialog(g) }, capture] : [capture];
+  if (by.readonly) return look;
   const first = g.ports?.find((p) => p.out ?? p.in);
   const what = plugged ? "cut" : "restore";
   return [
@@ -114,7 +116,7 @@ export function segmentItems(g: SegmentState, plugged: boolean, by: Actor): (Men
           by.attempt,
         ),
     },
-    capture,
+    ...look,
   ];
 }
 

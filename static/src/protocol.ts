@@ -61,11 +61,36 @@ export interface SegmentState {
   mirror?: string;
   vlans?: number[];
   loop?: Loop;
-  uplink?: { trouble?: string; gateway?: string; allow?: string[] };
+  uplink?: Uplink;
   ports: PortState[] | null;
   x?: number;
   y?: number;
   placed?: boolean;
+}
+
+/** A segment's way to the outside. */
+export interface Uplink {
+  trouble?: string; // a sentence
+  gateway?: string;
+  allow?: string[];
+  stats?: UplinkStats;
+}
+
+export interface UplinkStats {
+  flows: number; // connections now
+  carried: number; // since the start
+  bytes: number;
+  refused: number; // allowed, but beyond a limit
+  spent: boolean; // nothing more is carried
+  no_ping: boolean;
+  denied: Denial[] | null; // the latest, last first
+}
+
+/** A destination that nodes wanted and may not reach. */
+export interface Denial {
+  destination: string;
+  last: string; // time
+  count: number;
 }
 
 export interface PortState {

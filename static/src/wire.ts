@@ -39,6 +39,8 @@ export function segmentWords(g: SegmentState): string {
   if (g.vlans?.length) words.push(`VLANs ${g.vlans.join(", ")}`);
   if (g.mirror) words.push(`mirrored to ${g.mirror}`);
   if (g.uplink?.allow?.length) words.push(`reaches ${g.uplink.allow.join(", ")}`);
+  const denied = g.uplink?.stats?.denied?.length;
+  if (denied) words.push(`${denied === 1 ? "one destination" : `${denied} destinations`} denied`);
   return words.join(", ");
 }
 
@@ -53,8 +55,10 @@ export function warnings(st: State, before: State | null): string[] {
   }
   for (const g of st.segments ?? []) {
     if (g.uplink?.trouble) out.push(`${g.name}: ${g.uplink.trouble}`);
-    if (g.loop) continue;
     const old = before?.segments?.find((x) => x.name === g.name);
+    const barred = before && deniedSince(g, old);
+    if (barred && barred.length > 0) out.push(`${g.name}: this uplink does not let anyone reach ${listed(barred.slice(0, 3), "or")}.`);
+    if (g.loop) continue;
     const loud = (g.ports ?? []).filter((p) => {
       const was = old?.ports?.find((x) => x.node === p.node && x.interface === p.interface);
       return was && (p.storm ?? 0) > (was.storm ?? 0);
@@ -64,6 +68,12 @@ export function warnings(st: State, before: State | null): string[] {
     }
   }
   return out;
+}
+
+/** Destinations that were denied since an older state, the latest first. */
+function deniedSince(g: SegmentState, old: SegmentState | undefined): string[] {
+  const counts = new Map((old?.uplink?.stats?.denied ?? []).map((d) => [d.destination, d.count]));
+  return (g.uplink?.stats?.denied ?? []).filter((d) => d.count > (counts.get(d.destination) ?? 0)).map((d) => d.destination);
 }
 
 function either(ports: string[]): string {

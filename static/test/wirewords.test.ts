@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { graph } from "../src/graph.ts";
 import type { Impairment, PortState, State } from "../src/protocol.ts";
-import { cableWords, fields, impairmentOf, impairWords, read, vlanWords, warnings } from "../src/wire.ts";
+import { cableWords, fields, impairmentOf, impairWords, read, segmentWords, vlanWords, warnings } from "../src/wire.ts";
 import { state } from "./wire.ts";
 
 const port = (node: string, more: Partial<PortState> = {}): PortState => ({
@@ -72,6 +72,26 @@ test("loops and storms are said in a sentence, in the same words while they last
   assert.match(warnings(link({ storm: 5 }, {}), link({ storm: 4 }, {}))[0]!, /^far: r1\/eth0 sends more broadcasts/);
   assert.deepEqual(warnings(link({ storm: 5 }, {}), link({ storm: 5 }, {})), []);
   assert.deepEqual(warnings(link({ storm: 5 }, {}), null), []);
+});
+
+test("what an uplink denies is said when it happens", () => {
+  const denied = (...all: [string, number][]) => ({
+    kind: "uplink" as const,
+    uplink: {
+      allow: ["*.example.org:80"],
+      stats: { flows: 0, carried: 0, bytes: 0, refused: 0, spent: false, no_ping: false, denied: all.map(([destination, count]) => ({ destination, count, last: "now" })) },
+    },
+  });
+  const none = link({}, {}, denied());
+  const one = link({}, {}, denied(["www.example.net", 1]));
+  const again = link({}, {}, denied(["www.example.net", 2]));
+  const two = link({}, {}, denied(["192.0.2.1:80/tcp", 1], ["www.example.net", 2]));
+  assert.deepEqual(warnings(one, null), []);
+  assert.deepEqual(warnings(one, none), ["far: this uplink does not let anyone reach www.example.net."]);
+  assert.deepEqual(warnings(one, one), []);
+  assert.deepEqual(warnings(again, one), ["far: this uplink does not let anyone reach www.example.net."]);
+  assert.deepEqual(warnings(two, none), ["far: this uplink does not let anyone reach 192.0.2.1:80/tcp or www.example.net."]);
+  assert.match(segmentWords(two.segments![0]!), /reaches \*\.example\.org:80, 2 destinations denied$/);
 });
 
 test("what is typed into the dialog", () => {

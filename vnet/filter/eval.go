@@ -86,7 +86,7 @@ type view struct {
 	short bool   // a byte was asked for that the frame does not have
 }
 
-// maxTags bounds the time that a frame of nothing but tags takes.
+// maxTags bounds the time that a frame of nothing but tags takes, or labels.
 const maxTags = 8
 
 func tagged(typ uint16) bool { return typ == typeVLAN || typ == typeQinQ || typ == typeOldQ }

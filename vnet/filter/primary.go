@@ -58,11 +58,17 @@ func (p *parser) primitive() (int32, error) {
 		case "less", "greater":
 			return p.length()
 		case "vlan":
+			if p.levels.vlan >= maxTags {
+				return 0, p.errorf(t, "frames with more than %d tags are not looked into", maxTags)
+			}
 			n, err := p.label(1 << 12)
 			c := p.add(node{op: opVLAN, num: n, l: p.levels.vlan})
 			p.levels.vlan++
 			return c, err
 		case "mpls":
+			if p.levels.mpls >= maxTags {
+				return 0, p.errorf(t, "frames with more than %d labels are not looked into", maxTags)
+			}
 			n, err := p.label(1 << 20)
 			c := p.add(node{op: opMPLS, num: n, l: p.levels.mpls})
 			p.levels.mpls++

@@ -29,6 +29,9 @@ func (r *Router) isDHCP(h header.IPv4, pkt *stack.PacketBuffer) bool {
 		return false
 	}
 	n := int(h.HeaderLength()) + header.UDPMinimumSize
+	if int(h.TotalLength()) < n {
+		return false // what follows in the frame is no part of the packet
+	}
 	data, ok := pkt.Data().PullUp(n)
 	return ok && header.UDP(data[h.HeaderLength():]).DestinationPort() == dhcpServer
 }
@@ -72,7 +75,10 @@ func (r *Router) answerDHCP(ask *dhcpv4.DHCPv4, now time.Time) *dhcpv4.DHCPv4 {
 	case dhcpv4.MessageTypeDiscover:
 		a, ok := r.leases.offer(card, wish, now)
 		if !ok {
-			r.log.Warn("the uplink has no address left to give out", "for", ask.ClientHWAddr.String())
+			if !r.leases.full { // said once: a guest must not be able to fill the log
+				r.leases.full = true
+				r.log.Warn("the uplink has no address left to give out", "for", ask.ClientHWAddr.String())
+			}
 			return nil
 		}
 		r.leases.grant(card, a, now.Add(time.Minute)) // held until it is asked for
@@ -112,7 +118,7 @@ func (r *Router) reply(ask *dhcpv4.DHCPv4, kind dhcpv4.MessageType, a netip.Addr
 	}
 	answer, err := dhcpv4.NewReplyFromRequest(ask, options...)
 	if err != nil {
-		r.log.Warn("answering DHCP", "err", err)
+		r.log.Debug("answering DHCP", "err", err)
 		return nil
 	}
 	return answer

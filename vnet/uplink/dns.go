@@ -13,6 +13,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 const (
@@ -78,11 +80,11 @@ func (r *Router) answerDNS(ctx context.Context, question []byte) []byte {
 		return pack(head, &q, nil)
 	}
 	name := strings.ToLower(strings.TrimSuffix(q.Name.String(), "."))
-	if q.Class != dnsmessage.ClassINET || !validName(name) || !r.policy.asks(name) {
+	if q.Class != dnsmessage.ClassINET || !outside.ValidName(name) || !r.policy.Load().Asks(name) {
 		// A name that does not exist is what programs understand; after a
 		// refusal they ask again, and say that DNS is broken.
 		head.RCode = dnsmessage.RCodeNameError
-		if validName(name) {
+		if outside.ValidName(name) {
 			r.deny(name)
 		}
 		return pack(head, &q, nil)
@@ -105,8 +107,9 @@ func (r *Router) answerDNS(ctx context.Context, question []byte) []byte {
 		return pack(head, &q, nil)
 	}
 	var addrs []netip.Addr
+	policy := r.policy.Load()
 	for _, a := range found {
-		if a = a.Unmap(); len(addrs) < maxPerName && r.policy.answers(name, a) {
+		if a = a.Unmap(); len(addrs) < maxPerName && policy.Answers(name, a) {
 			addrs = append(addrs, a)
 		}
 	}

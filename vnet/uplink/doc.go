@@ -5,18 +5,9 @@
 //
 // # What gets out
 //
-// Nothing, but what a Rule allows. A rule names a host, a domain or a network
-// (IPv4), and ports. Two lists meet: what the server's administrator allows and
-// what the lab asks for; Effective says what both have in common, and a Router
-// is given that.
-//
-// Some addresses are never reached, whatever a rule says: the host's loopback,
-// link-local and multicast addresses, and those at which clouds answer
-// questions about a machine and its secrets. The private networks, and those
-// that the host itself is on, are near: they are reached only by a rule of the
-// administrator that names such a network, or a part of it, as a prefix. A
-// name that resolves to a near address is not enough, since whoever owns the
-// name decides where it points.
+// Nothing, but what the rules of vnet/outside allow. Before each flow the router
+// looks again at what is near: the host may have been given another address, and
+// no guest is to reach that.
 //
 // A guest dials addresses, not names. So the router remembers which addresses
 // it gave as the answer for which name, for as long as it said that they are
@@ -32,9 +23,9 @@
 //
 // Whoever runs the switch asks, for each segment that is an uplink:
 //
-//	near, err := uplink.Near()
-//	rules, err := uplink.Effective(admin, lab, near) // a *RefusedError is for the student
-//	router, err := uplink.New(sw, uplink.Options{Segment: "net", Allow: rules, Near: near, Log: log})
+//	near, err := outside.Near()
+//	rules, err := outside.Effective(admin, lab, near) // a *outside.RefusedError is for the student
+//	router, err := uplink.New(sw, uplink.Options{Segment: "net", Allow: rules, Log: log})
 //	defer router.Close() // before the switch is closed
 //
 // and shows Router.Stats: what was denied is what a student wonders about.

@@ -7,6 +7,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
+	"github.com/patchbay/patchbay/vnet/outside"
 	"github.com/patchbay/patchbay/vnet/stackport"
 )
 
@@ -98,7 +99,7 @@ func (r *Router) letIPv4(pkt *stack.PacketBuffer) bool {
 	}
 	// What is for another machine here came by mistake, or to get past a lab's
 	// own wiring.
-	return !r.prefix.Contains(to) && !neverHolding(netip.PrefixFrom(to, 32)).IsValid() || r.tell(from, to, data)
+	return !r.prefix.Contains(to) && !outside.Never(netip.PrefixFrom(to, 32)).IsValid() || r.tell(from, to, data)
 }
 
 // learn notes which card an address is on, for answers that the stack does not

@@ -24,13 +24,14 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"github.com/patchbay/patchbay/vnet"
+	"github.com/patchbay/patchbay/vnet/outside"
 	"github.com/patchbay/patchbay/vnet/stackport"
 	"github.com/patchbay/patchbay/vnet/uplink"
 )
 
-// outside is all there is behind the router: names, and services of the test's
+// internet is all there is behind the router: names, and services of the test's
 // own at addresses that nobody has. Nothing of it leaves this machine.
-type outside struct {
+type internet struct {
 	t     *testing.T
 	names map[string][]netip.Addr
 
@@ -42,7 +43,7 @@ type outside struct {
 	noPing   bool
 }
 
-func (o *outside) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (o *internet) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	o.mu.Lock()
 	o.dialled = append(o.dialled, network+" "+address)
 	to, ok := o.services[network+" "+address]
@@ -53,7 +54,7 @@ func (o *outside) Dial(ctx context.Context, network, address string) (net.Conn, 
 	return new(net.Dialer).DialContext(ctx, network, to)
 }
 
-func (o *outside) Resolve(_ context.Context, name string) ([]netip.Addr, error) {
+func (o *internet) Resolve(_ context.Context, name string) ([]netip.Addr, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.asked = append(o.asked, name)
@@ -64,7 +65,7 @@ func (o *outside) Resolve(_ context.Context, name string) ([]netip.Addr, error) 
 	return addrs, nil
 }
 
-func (o *outside) Ping(_ context.Context, to netip.Addr, data []byte) error {
+func (o *internet) Ping(_ context.Context, to netip.Addr, data []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.noPing {
@@ -74,14 +75,14 @@ func (o *outside) Ping(_ context.Context, to netip.Addr, data []byte) error {
 	return nil
 }
 
-func (o *outside) did(list *[]string) []string {
+func (o *internet) did(list *[]string) []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Clone(*list)
 }
 
 // serveTCP has each connection to an address handled by do.
-func (o *outside) serveTCP(address string, do func(*net.TCPConn)) {
+func (o *internet) serveTCP(address string, do func(*net.TCPConn)) {
 	o.t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +110,7 @@ func (o *outside) serveTCP(address string, do func(*net.TCPConn)) {
 func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
 
 // serveUDP says datagrams back.
-func (o *outside) serveUDP(address string) {
+func (o *internet) serveUDP(address string) {
 	o.t.Helper()
 	c, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -133,16 +134,39 @@ func (o *outside) serveUDP(address string) {
 	o.services["udp "+address] = c.LocalAddr().String()
 }
 
+// near is what outside.Near says on a machine at 203.0.113.7/24 and 10.1.2.3/24.
+var near = func() (list []netip.Prefix) {
+	for _, s := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15",
+		"203.0.113.7/32", "203.0.113.0/24", "10.1.2.3/32", "10.1.2.0/24"} {
+		list = append(list, netip.MustParsePrefix(s))
+	}
+	return list
+}()
+
+// rules reads a list.
+func rules(t *testing.T, texts ...string) []outside.Rule {
+	t.Helper()
+	var list []outside.Rule
+	for _, s := range texts {
+		r, err := outside.ParseRule(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
 // world is a segment with a router on it, and the outside.
 type world struct {
 	t      *testing.T
 	sw     *vnet.Switch
-	out    *outside
+	out    *internet
 	router *uplink.Router
 }
 
 // newWorld makes one that lets through what the rules say.
-func newWorld(t *testing.T, allow []uplink.Rule, change ...func(*uplink.Options)) *world {
+func newWorld(t *testing.T, allow []outside.Rule, change ...func(*uplink.Options)) *world {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	sw, err := vnet.New(vnet.Options{})
@@ -152,12 +176,12 @@ func newWorld(t *testing.T, allow []uplink.Rule, change ...func(*uplink.Options)
 	if err := addSegment(sw, "net"); err != nil {
 		t.Fatal(err)
 	}
-	out := &outside{t: t, services: map[string]string{}, names: map[string][]netip.Addr{
+	out := &internet{t: t, services: map[string]string{}, names: map[string][]netip.Addr{
 		"deb.example":    {netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.8")},
 		"rebind.example": {netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("198.51.100.9")},
 		"inside.example": {netip.MustParseAddr("192.168.1.1")},
 	}}
-	o := uplink.Options{Segment: "net", Allow: allow, Near: near, Dial: out.Dial, Resolve: out.Resolve, Ping: out.Ping}
+	o := uplink.Options{Segment: "net", Allow: allow, Near: func() ([]netip.Prefix, error) { return near, nil }, Dial: out.Dial, Resolve: out.Resolve, Ping: out.Ping}
 	for _, f := range change {
 		f(&o)
 	}

@@ -25,6 +25,7 @@ type leases struct {
 	byAddr      map[netip.Addr]lease
 	byMAC       map[string]netip.Addr // as long as nobody else has the address
 	next        netip.Addr            // where the search for a free one goes on
+	full        bool                  // somebody got none, which the log knows
 }
 
 func newLeases(p netip.Prefix) *leases {

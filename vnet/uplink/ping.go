@@ -15,6 +15,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // ErrNoPing says that this machine lets nobody without privilege ping. The
@@ -35,7 +37,7 @@ func (r *Router) takeEcho(id stack.TransportEndpointID, pkt *stack.PacketBuffer)
 	if len(ask) < header.ICMPv4MinimumSize || ask.Type() != header.ICMPv4Echo {
 		return true // other words of ICMP concern no flow of ours
 	}
-	d := destination{proto: Echo, addr: to, names: r.answers.names(to, time.Now())}
+	d := outside.Destination{Proto: outside.Echo, Addr: to, Names: r.answers.names(to, time.Now())}
 	if !r.permit(d, pkt) || !r.enter() {
 		return true
 	}
@@ -53,13 +55,17 @@ func (r *Router) takeEcho(id stack.TransportEndpointID, pkt *stack.PacketBuffer)
 	return true
 }
 
-func (r *Router) echo(d destination, from netip.Addr, request, quoted []byte) {
+func (r *Router) echo(d outside.Destination, from netip.Addr, request, quoted []byte) {
 	ctx, cancel := context.WithTimeout(r.ctx, pingWithin)
 	defer cancel()
+	if !r.still(d) {
+		r.sendUnreachable(from, quoted)
+		return
+	}
 	if r.meter.pass(ctx, 2*len(request)) != nil {
 		return
 	}
-	err := r.o.Ping(ctx, d.addr, request[header.ICMPv4MinimumSize:])
+	err := r.o.Ping(ctx, d.Addr, request[header.ICMPv4MinimumSize:])
 	if errors.Is(err, ErrNoPing) {
 		r.mu.Lock()
 		first := !r.noPing
@@ -79,7 +85,7 @@ func (r *Router) echo(d destination, from netip.Addr, request, quoted []byte) {
 	m.SetType(header.ICMPv4EchoReply)
 	m.SetChecksum(0)
 	m.SetChecksum(^checksum.Checksum(m, 0))
-	r.sendIPv4(mac, d.addr, from, header.ICMPv4ProtocolNumber, m)
+	r.sendIPv4(mac, d.Addr, from, header.ICMPv4ProtocolNumber, m)
 }
 
 // ping sends an echo request by an unprivileged ping socket and waits for the

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -20,6 +21,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"github.com/patchbay/patchbay/vnet"
+	"github.com/patchbay/patchbay/vnet/outside"
 	"github.com/patchbay/patchbay/vnet/stackport"
 )
 
@@ -40,10 +42,13 @@ type Options struct {
 	// lower is for addresses that a lab sets by itself.
 	Prefix netip.Prefix
 
-	Allow  []Rule         // see Effective; none lets nothing out
-	Near   []netip.Prefix // nil means what Near says
+	Allow  []outside.Rule // see outside.Effective; none lets nothing out
 	Limits Limits
 	Log    *slog.Logger // nil discards
+
+	// Near is asked before each flow, since a machine's addresses change; nil
+	// means outside.Near.
+	Near func() ([]netip.Prefix, error)
 
 	// Dial connects to the outside; address is an IPv4 address and a port,
 	// network tcp or udp. nil means a net.Dialer.
@@ -88,7 +93,7 @@ type Router struct {
 	log     *slog.Logger
 	prefix  netip.Prefix
 	gateway netip.Addr
-	policy  policy
+	policy  atomic.Pointer[outside.Policy]
 	answers *answers
 	leases  *leases
 	meter   *meter
@@ -113,7 +118,7 @@ func New(sw stackport.Switch, o Options) (_ *Router, err error) {
 	if !o.Prefix.IsValid() {
 		o.Prefix = DefaultPrefix
 	}
-	if p := o.Prefix; !p.Addr().Is4() || p != p.Masked() || p.Bits() < 16 || p.Bits() > 29 || neverHolding(p).IsValid() {
+	if p := o.Prefix; !p.Addr().Is4() || p != p.Masked() || p.Bits() < 16 || p.Bits() > 29 || outside.Never(p).IsValid() {
 		return nil, fmt.Errorf("making an uplink on %s: %s is no network for it; write one from /16 to /29, such as %s", o.Segment, p, DefaultPrefix)
 	}
 	if o.Port == "" {
@@ -123,9 +128,11 @@ func New(sw stackport.Switch, o Options) (_ *Router, err error) {
 		o.MAC = stackport.MAC(o.Port)
 	}
 	if o.Near == nil {
-		if o.Near, err = Near(); err != nil {
-			return nil, fmt.Errorf("making an uplink on %s: %w", o.Segment, err)
-		}
+		o.Near = outside.Near
+	}
+	near, err := o.Near()
+	if err != nil {
+		return nil, fmt.Errorf("making an uplink on %s: %w", o.Segment, err)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -143,11 +150,11 @@ func New(sw stackport.Switch, o Options) (_ *Router, err error) {
 	r := &Router{
 		o: o, log: o.Log.With("uplink", o.Segment),
 		prefix: o.Prefix, gateway: o.Prefix.Addr().Next(),
-		policy:  policy{rules: o.Allow, near: o.Near},
 		answers: newAnswers(),
 		meter:   newMeter(o.Limits),
 		hosts:   map[netip.Addr]tcpip.LinkAddress{},
 	}
+	r.policy.Store(&outside.Policy{Rules: o.Allow, Near: near})
 	r.leases = newLeases(o.Prefix)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.port, err = stackport.Join(sw, vnet.PortConfig{Name: o.Port, Segment: o.Segment}, stackport.Options{MAC: o.MAC, MTU: o.MTU, Offload: true})

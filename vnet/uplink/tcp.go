@@ -6,8 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +16,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 const (
@@ -27,35 +28,38 @@ const (
 )
 
 // where is the destination of a packet, which has this id in the stack.
-func (r *Router) where(proto Protocol, id stack.TransportEndpointID) destination {
-	d := destination{proto: proto, addr: addrOf(id.LocalAddress), port: id.LocalPort}
-	d.names = r.answers.names(d.addr, time.Now())
+func (r *Router) where(proto outside.Protocol, id stack.TransportEndpointID) outside.Destination {
+	d := outside.Destination{Proto: proto, Addr: addrOf(id.LocalAddress), Port: id.LocalPort}
+	d.Names = r.answers.names(d.Addr, time.Now())
 	return d
 }
 
-func (d destination) address() string {
-	return net.JoinHostPort(d.addr.String(), strconv.Itoa(int(d.port)))
-}
-
-// String is for the log and for people.
-func (d destination) String() string {
-	s := d.address() + "/" + string(d.proto)
-	if d.proto == Echo {
-		s = d.addr.String() + "/ping"
-	}
-	if len(d.names) > 0 {
-		s += " (" + strings.Join(d.names[:min(len(d.names), 3)], ", ") + ")"
-	}
-	return s
-}
-
 // permit says whether a packet may go on, and tells its sender when not.
-func (r *Router) permit(d destination, pkt *stack.PacketBuffer) bool {
-	if r.policy.allows(d) {
+func (r *Router) permit(d outside.Destination, pkt *stack.PacketBuffer) bool {
+	if r.policy.Load().Allows(d) {
 		return true
 	}
 	r.deny(d.String())
 	r.unreachable(pkt)
+	return false
+}
+
+// still is permit for what is about to be dialled: the host may have another
+// address by now, or be on another network. The limits have let the flow through, so
+// that looking at the host costs it no more than the dialling does.
+func (r *Router) still(d outside.Destination) bool {
+	near, err := r.o.Near()
+	if err != nil {
+		r.log.Debug("nothing is let out", "err", err)
+		return false
+	}
+	if now := r.policy.Load(); !slices.Equal(now.Near, near) {
+		r.policy.Store(&outside.Policy{Rules: now.Rules, Near: near})
+	}
+	if r.policy.Load().Allows(d) {
+		return true
+	}
+	r.deny(d.String())
 	return false
 }
 
@@ -72,7 +76,7 @@ func (r *Router) judgeTCP(id stack.TransportEndpointID, pkt *stack.PacketBuffer,
 		return false // the stack says that nothing listens
 	}
 	flags := header.TCP(pkt.TransportHeader().Slice()).Flags()
-	if flags.Contains(header.TCPFlagSyn) && !flags.Contains(header.TCPFlagAck) && !r.permit(r.where(TCP, id), pkt) {
+	if flags.Contains(header.TCPFlagSyn) && !flags.Contains(header.TCPFlagAck) && !r.permit(r.where(outside.TCP, id), pkt) {
 		return true
 	}
 	return f.HandlePacket(id, pkt)
@@ -90,20 +94,20 @@ func (r *Router) takeTCP(q *tcp.ForwarderRequest) {
 		return
 	}
 	defer r.meter.end()
-	d := r.where(TCP, q.ID())
-	if !r.policy.allows(d) { // again: this is what dials
+	d := r.where(outside.TCP, q.ID())
+	if !r.still(d) {
 		q.Complete(true)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, connectingWithin)
-	outside, err := r.o.Dial(ctx, "tcp", d.address())
+	far, err := r.o.Dial(ctx, "tcp", d.Address())
 	cancel()
 	if err != nil {
 		r.log.Debug("connecting to the outside", "to", d.String(), "err", err)
 		q.Complete(true)
 		return
 	}
-	defer outside.Close()
+	defer far.Close()
 	var wq waiter.Queue
 	ep, problem := q.CreateEndpoint(&wq)
 	q.Complete(false)
@@ -114,14 +118,14 @@ func (r *Router) takeTCP(q *tcp.ForwarderRequest) {
 	defer inside.Close()
 	defer context.AfterFunc(r.ctx, func() {
 		ep.Abort()
-		outside.Close()
+		far.Close()
 	})()
-	r.join(inside, outside)
+	r.join(inside, far)
 }
 
 // join carries bytes both ways until both directions have ended, one of them
 // broke, or nothing moved for a while.
-func (r *Router) join(inside, outside net.Conn) {
+func (r *Router) join(inside, far net.Conn) {
 	var active atomic.Int64 // Unix ns
 	active.Store(time.Now().UnixNano())
 	patience := atomic.Int64{}
@@ -136,10 +140,10 @@ func (r *Router) join(inside, outside net.Conn) {
 			}
 		}
 		inside.Close()
-		outside.Close()
+		far.Close()
 	}
-	wg.Go(func() { one(outside, inside) })
-	wg.Go(func() { one(inside, outside) })
+	wg.Go(func() { one(far, inside) })
+	wg.Go(func() { one(inside, far) })
 	wg.Wait()
 }
 

@@ -11,6 +11,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // udpIdle is how long a flow of datagrams is kept without one: as long as most
@@ -22,13 +24,13 @@ func (r *Router) judgeUDP(id stack.TransportEndpointID, pkt *stack.PacketBuffer,
 	if addrOf(id.LocalAddress) == r.gateway {
 		return false // the stack says that nothing listens
 	}
-	return !r.permit(r.where(UDP, id), pkt) || f.HandlePacket(id, pkt)
+	return !r.permit(r.where(outside.UDP, id), pkt) || f.HandlePacket(id, pkt)
 }
 
 // takeUDP begins a flow. It is called by the port's reader, which makes the
 // flow's endpoint, so that the datagram behind this one finds it.
 func (r *Router) takeUDP(q *udp.ForwarderRequest) bool {
-	d := r.where(UDP, q.ID())
+	d := r.where(outside.UDP, q.ID())
 	if !r.enter() {
 		return true
 	}
@@ -51,20 +53,23 @@ func (r *Router) takeUDP(q *udp.ForwarderRequest) bool {
 	return true
 }
 
-func (r *Router) carryUDP(d destination, inside *gonet.UDPConn, ep tcpip.Endpoint) {
+func (r *Router) carryUDP(d outside.Destination, inside *gonet.UDPConn, ep tcpip.Endpoint) {
 	defer inside.Close()
+	if !r.still(d) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.ctx, connectingWithin)
-	outside, err := r.o.Dial(ctx, "udp", d.address())
+	far, err := r.o.Dial(ctx, "udp", d.Address())
 	cancel()
 	if err != nil {
 		r.log.Debug("sending to the outside", "to", d.String(), "err", err)
 		return
 	}
-	defer outside.Close()
+	defer far.Close()
 	defer context.AfterFunc(r.ctx, func() {
 		ep.Abort()
 		inside.Close()
-		outside.Close()
+		far.Close()
 	})()
 	var active, patience atomic.Int64
 	active.Store(time.Now().UnixNano())
@@ -73,12 +78,12 @@ func (r *Router) carryUDP(d destination, inside *gonet.UDPConn, ep tcpip.Endpoin
 	one := func(to, from net.Conn) {
 		_ = r.carry(to, from, &active, &patience) // a flow ends by falling silent
 		inside.Close()
-		outside.Close()
+		far.Close()
 	}
 	go func() {
 		defer close(done)
-		one(outside, inside)
+		one(far, inside)
 	}()
-	one(inside, outside)
+	one(inside, far)
 	<-done
 }

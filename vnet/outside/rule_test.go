@@ -1,4 +1,4 @@
-package uplink_test
+package outside_test
 
 import (
 	"encoding/json"
@@ -7,29 +7,29 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 func TestParseRule(t *testing.T) {
 	for _, tt := range []struct {
 		text string
-		want uplink.Rule
+		want outside.Rule
 		back string // empty: as text
 	}{
-		{text: "www.example.com:80", want: uplink.Rule{Name: "www.example.com", Ports: uplink.Ports{First: 80, Last: 80}}},
-		{text: "10.0.0.0/8:443", want: uplink.Rule{Within: netip.MustParsePrefix("10.0.0.0/8"), Ports: uplink.Ports{First: 443, Last: 443}}},
-		{text: "*.example.org", want: uplink.Rule{Name: "*.example.org"}},
-		{text: "*", want: uplink.Rule{Name: "*"}},
-		{text: "*:8000-8100/tcp", want: uplink.Rule{Name: "*", Ports: uplink.Ports{First: 8000, Last: 8100}, Proto: uplink.TCP}},
-		{text: "198.51.100.7", want: uplink.Rule{Within: netip.MustParsePrefix("198.51.100.7/32")}},
+		{text: "www.example.com:80", want: outside.Rule{Name: "www.example.com", Ports: outside.Ports{First: 80, Last: 80}}},
+		{text: "10.0.0.0/8:443", want: outside.Rule{Within: netip.MustParsePrefix("10.0.0.0/8"), Ports: outside.Ports{First: 443, Last: 443}}},
+		{text: "*.example.org", want: outside.Rule{Name: "*.example.org"}},
+		{text: "*", want: outside.Rule{Name: "*"}},
+		{text: "*:8000-8100/tcp", want: outside.Rule{Name: "*", Ports: outside.Ports{First: 8000, Last: 8100}, Proto: outside.TCP}},
+		{text: "198.51.100.7", want: outside.Rule{Within: netip.MustParsePrefix("198.51.100.7/32")}},
 		{text: "198.51.100.7/32:53/udp", back: "198.51.100.7:53/udp",
-			want: uplink.Rule{Within: netip.MustParsePrefix("198.51.100.7/32"), Ports: uplink.Ports{First: 53, Last: 53}, Proto: uplink.UDP}},
-		{text: "git.example.org@10.1.0.0/16:22", want: uplink.Rule{Name: "git.example.org", Within: netip.MustParsePrefix("10.1.0.0/16"), Ports: uplink.Ports{First: 22, Last: 22}}},
-		{text: " Www.Example.COM.:80 ", back: "www.example.com:80", want: uplink.Rule{Name: "www.example.com", Ports: uplink.Ports{First: 80, Last: 80}}},
-		{text: "xn--bcher-kva.example", want: uplink.Rule{Name: "xn--bcher-kva.example"}},
-		{text: "0.0.0.0/0:443", want: uplink.Rule{Within: netip.MustParsePrefix("0.0.0.0/0"), Ports: uplink.Ports{First: 443, Last: 443}}},
+			want: outside.Rule{Within: netip.MustParsePrefix("198.51.100.7/32"), Ports: outside.Ports{First: 53, Last: 53}, Proto: outside.UDP}},
+		{text: "git.example.org@10.1.0.0/16:22", want: outside.Rule{Name: "git.example.org", Within: netip.MustParsePrefix("10.1.0.0/16"), Ports: outside.Ports{First: 22, Last: 22}}},
+		{text: " Www.Example.COM.:80 ", back: "www.example.com:80", want: outside.Rule{Name: "www.example.com", Ports: outside.Ports{First: 80, Last: 80}}},
+		{text: "xn--bcher-kva.example", want: outside.Rule{Name: "xn--bcher-kva.example"}},
+		{text: "0.0.0.0/0:443", want: outside.Rule{Within: netip.MustParsePrefix("0.0.0.0/0"), Ports: outside.Ports{First: 443, Last: 443}}},
 	} {
-		got, err := uplink.ParseRule(tt.text)
+		got, err := outside.ParseRule(tt.text)
 		if err != nil || got != tt.want {
 			t.Errorf("ParseRule(%q) = %+v, %v; want %+v", tt.text, got, err, tt.want)
 			continue
@@ -77,7 +77,7 @@ func TestParseRuleErrors(t *testing.T) {
 		"a.example@":                    "no IPv4 network",
 		strings.Repeat("a.", 200) + "b": "too long",
 	} {
-		r, err := uplink.ParseRule(text)
+		r, err := outside.ParseRule(text)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseRule(%q) = %v, %v; want an error with %q", text, r, err, want)
 		}
@@ -85,7 +85,7 @@ func TestParseRuleErrors(t *testing.T) {
 }
 
 func TestRuleJSON(t *testing.T) {
-	type spec struct{ Allow []uplink.Rule }
+	type spec struct{ Allow []outside.Rule }
 	want := spec{rules(t, "*.example.org:443", "10.0.0.0/8:22/tcp")}
 	data, err := json.Marshal(want)
 	if err != nil || string(data) != `{"Allow":["*.example.org:443","10.0.0.0/8:22/tcp"]}` {
@@ -98,7 +98,7 @@ func TestRuleJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"Allow":["127.0.0.1"]}`), &got); err == nil {
 		t.Error("took a rule for the host's loopback")
 	}
-	if data, err := json.Marshal(uplink.Rule{}); err == nil {
+	if data, err := json.Marshal(outside.Rule{}); err == nil {
 		t.Errorf("a rule that says nothing is marshalled to %s", data)
 	}
 }
@@ -108,17 +108,17 @@ func FuzzParseRule(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := uplink.ParseRule(s)
+		r, err := outside.ParseRule(s)
 		if err != nil {
 			return
 		}
-		again, err := uplink.ParseRule(r.String())
+		again, err := outside.ParseRule(r.String())
 		if err != nil || again != r {
 			t.Errorf("%q is read as %+v, written as %q and read back as %+v, %v", s, r, r.String(), again, err)
 		}
-		p := uplink.NewPolicy([]uplink.Rule{r}, nil)
+		p := newPolicy([]outside.Rule{r}, nil)
 		for _, addr := range []string{"127.0.0.1", "127.1.2.3", "169.254.169.254", "0.0.0.0", "255.255.255.255", "224.0.0.1"} {
-			if p.Allows(uplink.TCP, addr, 80, r.Name) || p.Answers(r.Name, addr) {
+			if allows(p, outside.TCP, addr, 80, r.Name) || p.Answers(r.Name, netip.MustParseAddr(addr)) {
 				t.Errorf("%q opens %s", s, addr)
 			}
 		}
@@ -126,11 +126,11 @@ func FuzzParseRule(f *testing.F) {
 }
 
 // rules reads a list.
-func rules(t *testing.T, texts ...string) []uplink.Rule {
+func rules(t *testing.T, texts ...string) []outside.Rule {
 	t.Helper()
-	var list []uplink.Rule
+	var list []outside.Rule
 	for _, s := range texts {
-		r, err := uplink.ParseRule(s)
+		r, err := outside.ParseRule(s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package uplink
+package outside
 
 import (
 	"fmt"
@@ -34,9 +34,9 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// neverHolding finds the forbidden network that p lies in as a whole; the zero
+// Never finds the forbidden network, one that no rule opens, that p lies in as a whole; the zero
 // Prefix when there is none.
-func neverHolding(p netip.Prefix) netip.Prefix {
+func Never(p netip.Prefix) netip.Prefix {
 	for _, n := range never {
 		if inside(p, n) {
 			return n
@@ -95,12 +95,12 @@ func named(by, what netip.Prefix, near []netip.Prefix) bool {
 	return !isNear || opened
 }
 
-// barred says whether an address is kept from a rule for the network within,
-// where that is valid, by being the host's own or near.
-func barred(addr netip.Addr, within netip.Prefix, near []netip.Prefix) bool {
+// barred says whether an address is kept from a rule of the administrator's for
+// the network by, where that is valid, by being the host's own or near.
+func barred(addr netip.Addr, by netip.Prefix, near []netip.Prefix) bool {
 	if !addr.Is4() {
 		return true
 	}
 	only := netip.PrefixFrom(addr, 32)
-	return neverHolding(only).IsValid() || !named(within, only, near)
+	return Never(only).IsValid() || !named(by, only, near)
 }

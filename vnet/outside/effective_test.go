@@ -1,4 +1,4 @@
-package uplink_test
+package outside_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/patchbay/patchbay/vnet/uplink"
+	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // near is what Near says on a machine at 203.0.113.7/24 and 10.1.2.3/24.
@@ -18,6 +18,16 @@ var near = func() (list []netip.Prefix) {
 	}
 	return list
 }()
+
+func newPolicy(rules []outside.Rule, near []netip.Prefix) *outside.Policy {
+	return &outside.Policy{Rules: rules, Near: near}
+}
+
+func allows(p *outside.Policy, proto outside.Protocol, addr string, port uint16, names ...string) bool {
+	return p.Allows(outside.Destination{Proto: proto, Addr: netip.MustParseAddr(addr), Port: port, Names: names})
+}
+
+func sameText(a, b outside.Rule) bool { return a.String() == b.String() }
 
 func TestEffective(t *testing.T) {
 	for _, tt := range []struct {
@@ -53,12 +63,12 @@ func TestEffective(t *testing.T) {
 		{"twice is once", "* a.example", "a.example a.example", "a.example", ""},
 		{"nothing asked for", "*", "", "", ""},
 	} {
-		got, err := uplink.Effective(rules(t, strings.Fields(tt.admin)...), rules(t, strings.Fields(tt.lab)...), near)
-		if want := rules(t, strings.Fields(tt.want)...); !slices.Equal(got, want) {
+		got, err := outside.Effective(rules(t, strings.Fields(tt.admin)...), rules(t, strings.Fields(tt.lab)...), near)
+		if want := rules(t, strings.Fields(tt.want)...); !slices.EqualFunc(got, want, sameText) {
 			t.Errorf("%s: %v; want %v", tt.name, got, want)
 		}
-		var refused []uplink.Rule
-		if e, ok := errors.AsType[*uplink.RefusedError](err); ok {
+		var refused []outside.Rule
+		if e, ok := errors.AsType[*outside.RefusedError](err); ok {
 			refused = e.Rules
 		} else if err != nil {
 			t.Errorf("%s: the error is %v", tt.name, err)
@@ -77,7 +87,7 @@ func TestRefusal(t *testing.T) {
 		{"b.example", "a.example c.example", "a way to a.example and c.example, which"},
 		{"b.example", "c.example d.example e.example f.example g.example", "a way to c.example, d.example, e.example and others, which"},
 	} {
-		_, err := uplink.Effective(rules(t, strings.Fields(tt.admin)...), rules(t, strings.Fields(tt.lab)...), near)
+		_, err := outside.Effective(rules(t, strings.Fields(tt.admin)...), rules(t, strings.Fields(tt.lab)...), near)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasSuffix(err.Error(), ".") {
 			t.Errorf("admin %q, lab %q: %v; want a sentence with %q", tt.admin, tt.lab, err, tt.want)
 		}
@@ -94,13 +104,13 @@ func TestEffectiveAllowsNoMore(t *testing.T) {
 	for _, a := range texts {
 		for _, l := range texts {
 			admin, lab := rules(t, a), rules(t, l)
-			both, _ := uplink.Effective(admin, lab, near)
-			pa, pl, pb := uplink.NewPolicy(admin, near), uplink.NewPolicy(lab, nil), uplink.NewPolicy(both, near)
+			both, _ := outside.Effective(admin, lab, near)
+			pa, pl, pb := newPolicy(admin, near), newPolicy(lab, nil), newPolicy(both, near)
 			for _, addr := range addrs {
 				for _, name := range names {
 					for _, port := range []uint16{80, 443} {
-						for _, proto := range []uplink.Protocol{uplink.TCP, uplink.UDP} {
-							if pb.Allows(proto, addr, port, name) && !(pa.Allows(proto, addr, port, name) && pl.Allows(proto, addr, port, name)) {
+						for _, proto := range []outside.Protocol{outside.TCP, outside.UDP} {
+							if allows(pb, proto, addr, port, name) && !(allows(pa, proto, addr, port, name) && allows(pl, proto, addr, port, name)) {
 								t.Errorf("%s and %s as %v: opens %s %s:%d (%s), which one of them does not", a, l, both, proto, addr, port, name)
 							}
 							checked++
@@ -116,36 +126,36 @@ func TestEffectiveAllowsNoMore(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
-	p := uplink.NewPolicy(rules(t, "www.example.com:80/tcp", "*.example.org:443", "198.51.100.0/24:53/udp", "10.0.0.0/8:22", "git.corp.example@10.9.0.0/16:443"), near)
+	p := newPolicy(rules(t, "www.example.com:80/tcp", "*.example.org:443", "198.51.100.0/24:53/udp", "10.0.0.0/8:22", "git.corp.example@10.9.0.0/16:443"), near)
 	for _, tt := range []struct {
-		proto uplink.Protocol
+		proto outside.Protocol
 		addr  string
 		port  uint16
 		name  string
 		want  bool
 	}{
-		{uplink.TCP, "192.0.2.1", 80, "www.example.com", true},
-		{uplink.TCP, "192.0.2.1", 80, "", false}, // an address nobody was told
-		{uplink.TCP, "192.0.2.1", 443, "www.example.com", false},
-		{uplink.UDP, "192.0.2.1", 80, "www.example.com", false},
-		{uplink.TCP, "192.0.2.1", 443, "a.b.example.org", true},
-		{uplink.TCP, "192.0.2.1", 443, "example.org", false},
-		{uplink.UDP, "198.51.100.9", 53, "", true},
-		{uplink.TCP, "198.51.100.9", 53, "", false},
-		{uplink.Echo, "198.51.100.9", 0, "", true},
-		{uplink.Echo, "192.0.2.1", 0, "", false},
-		{uplink.Echo, "192.0.2.1", 0, "www.example.com", true},
-		{uplink.TCP, "10.3.0.1", 22, "", true},
-		{uplink.TCP, "10.1.2.3", 22, "", false},                  // the host itself
-		{uplink.TCP, "10.3.0.1", 443, "a.example.org", false},    // a name that points at what is near
-		{uplink.TCP, "10.9.0.1", 443, "git.corp.example", true},  // but for one that may
-		{uplink.TCP, "10.8.0.1", 443, "git.corp.example", false}, // and may not further
-		{uplink.TCP, "127.0.0.1", 443, "a.example.org", false},
-		{uplink.TCP, "169.254.169.254", 443, "a.example.org", false},
-		{uplink.TCP, "::1", 443, "a.example.org", false},
-		{uplink.TCP, "::ffff:10.3.0.1", 22, "", false},
+		{outside.TCP, "192.0.2.1", 80, "www.example.com", true},
+		{outside.TCP, "192.0.2.1", 80, "", false}, // an address nobody was told
+		{outside.TCP, "192.0.2.1", 443, "www.example.com", false},
+		{outside.UDP, "192.0.2.1", 80, "www.example.com", false},
+		{outside.TCP, "192.0.2.1", 443, "a.b.example.org", true},
+		{outside.TCP, "192.0.2.1", 443, "example.org", false},
+		{outside.UDP, "198.51.100.9", 53, "", true},
+		{outside.TCP, "198.51.100.9", 53, "", false},
+		{outside.Echo, "198.51.100.9", 0, "", true},
+		{outside.Echo, "192.0.2.1", 0, "", false},
+		{outside.Echo, "192.0.2.1", 0, "www.example.com", true},
+		{outside.TCP, "10.3.0.1", 22, "", true},
+		{outside.TCP, "10.1.2.3", 22, "", false},                  // the host itself
+		{outside.TCP, "10.3.0.1", 443, "a.example.org", false},    // a name that points at what is near
+		{outside.TCP, "10.9.0.1", 443, "git.corp.example", true},  // but for one that may
+		{outside.TCP, "10.8.0.1", 443, "git.corp.example", false}, // and may not further
+		{outside.TCP, "127.0.0.1", 443, "a.example.org", false},
+		{outside.TCP, "169.254.169.254", 443, "a.example.org", false},
+		{outside.TCP, "::1", 443, "a.example.org", false},
+		{outside.TCP, "::ffff:10.3.0.1", 22, "", false},
 	} {
-		if got := p.Allows(tt.proto, tt.addr, tt.port, tt.name); got != tt.want {
+		if got := allows(p, tt.proto, tt.addr, tt.port, tt.name); got != tt.want {
 			t.Errorf("%s to %s:%d as %q: %v; want %v", tt.proto, tt.addr, tt.port, tt.name, got, tt.want)
 		}
 	}
@@ -155,20 +165,46 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("asks for %q: %v; want %v", name, got, want)
 		}
 	}
-	if p.Answers("x.example.org", "10.3.0.1") || p.Answers("x.example.org", "127.0.0.1") || !p.Answers("git.corp.example", "10.9.0.1") || !p.Answers("x.example.org", "192.0.2.1") {
+	if p.Answers("x.example.org", netip.MustParseAddr("10.3.0.1")) || p.Answers("x.example.org", netip.MustParseAddr("127.0.0.1")) || !p.Answers("git.corp.example", netip.MustParseAddr("10.9.0.1")) || !p.Answers("x.example.org", netip.MustParseAddr("192.0.2.1")) {
 		t.Error("the answers that are let through are wrong")
 	}
 }
 
 // The host's own loopback and addresses are among what is kept from guests.
 func TestNear(t *testing.T) {
-	list, err := uplink.Near()
+	list, err := outside.Near()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"10.0.0.0/8", "192.168.0.0/16", "127.0.0.1/32"} {
 		if !slices.Contains(list, netip.MustParsePrefix(want)) {
 			t.Errorf("%v lacks %s", list, want)
+		}
+	}
+}
+
+// The host's addresses change while a lab runs. What a lab wrote about an
+// address that was nobody's then does not name the host that has it now.
+func TestNearLater(t *testing.T) {
+	for _, tt := range []struct {
+		admin, lab, addr string
+		want             bool
+	}{
+		{"*", "192.0.2.9", "192.0.2.9", false},
+		{"0.0.0.0/0", "192.0.2.0/24", "192.0.2.9", false},
+		{"0.0.0.0/0", "192.0.2.0/24", "192.0.2.10", false}, // in the host's new network
+		{"10.0.0.0/8", "10.9.0.5", "10.9.0.5", false},
+		{"10.0.0.0/8", "10.9.0.0/16", "10.9.0.6", true},
+		{"10.9.0.5", "10.9.0.5", "10.9.0.5", true}, // the administrator's own word
+		{"10.9.0.5", "10.0.0.0/8", "10.9.0.5", true},
+	} {
+		both, err := outside.Effective(rules(t, tt.admin), rules(t, tt.lab), near)
+		if err != nil {
+			t.Errorf("%s and %s: %v", tt.admin, tt.lab, err)
+		}
+		later := append(slices.Clone(near), netip.MustParsePrefix("192.0.2.9/32"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("10.9.0.5/32"))
+		if got := allows(newPolicy(both, later), outside.TCP, tt.addr, 80); got != tt.want {
+			t.Errorf("%s of the administrator's and %s of a lab open %s later: %v; want %v", tt.admin, tt.lab, tt.addr, got, tt.want)
 		}
 	}
 }

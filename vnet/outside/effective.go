@@ -1,13 +1,10 @@
-package uplink
+package outside
 
 import (
 	"net/netip"
 	"slices"
 	"strings"
 )
-
-// MaxRules bounds a list of rules, an administrator's or a lab's.
-const MaxRules = 128
 
 // RefusedError says which of a lab's wishes a server does not grant. Its text
 // is a sentence for whoever opens the lab.
@@ -91,6 +88,10 @@ func meet(admin, lab Rule, near []netip.Prefix) (r Rule, ok bool) {
 		// It is for the administrator alone to name what is near.
 		if r.Within = lab.Within; !named(admin.Within, r.Within, near) {
 			return Rule{}, false
+		}
+		r.chosen, r.by = r.Within != admin.Within, admin.Within
+		if !r.chosen {
+			r.by = netip.Prefix{}
 		}
 	default:
 		return Rule{}, false

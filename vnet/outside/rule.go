@@ -1,4 +1,4 @@
-package uplink
+package outside
 
 import (
 	"errors"
@@ -35,6 +35,20 @@ type Rule struct {
 	Within netip.Prefix // IPv4; the zero value allows any address
 	Ports  Ports        // the zero value allows every port
 	Proto  Protocol     // TCP, UDP, or empty for both
+
+	// Of a rule of Effective's whose Within is a lab's choice: the administrator's
+	// network around it, which may be none. It is for that alone to name what is near,
+	// and what is may change while the rule holds.
+	chosen bool
+	by     netip.Prefix
+}
+
+// namedBy is the network by which the administrator named what the rule is for.
+func (r *Rule) namedBy() netip.Prefix {
+	if r.chosen {
+		return r.by
+	}
+	return r.Within
 }
 
 // Ports is a range of ports, both ends in it.
@@ -148,7 +162,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	if p != p.Masked() {
 		return netip.Prefix{}, fmt.Errorf("%s has bits behind its prefix; write %s", p, p.Masked())
 	}
-	if in := neverHolding(p); in.IsValid() {
+	if in := Never(p); in.IsValid() {
 		return netip.Prefix{}, fmt.Errorf("%s is in %s, which no uplink reaches", p, in)
 	}
 	return p, nil
@@ -164,7 +178,7 @@ func parseName(s string) (string, error) {
 	if strings.Contains(host, "*") {
 		return "", fmt.Errorf("%q: a star stands for the names below a domain and comes first, such as *.example.org", s)
 	}
-	if !validName(host) {
+	if !ValidName(host) {
 		return "", fmt.Errorf("%q is no host name; use letters, digits, - and dots (names in other scripts as xn--…)", s)
 	}
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
@@ -173,9 +187,9 @@ func parseName(s string) (string, error) {
 	return s, nil
 }
 
-// validName says whether s is a host name in lower case. Underscores are let
+// ValidName says whether s is a host name in lower case. Underscores are let
 // through, as resolvers do.
-func validName(s string) bool {
+func ValidName(s string) bool {
 	if len(s) > 253 {
 		return false
 	}
@@ -235,20 +249,4 @@ func (r *Rule) UnmarshalText(text []byte) error {
 	}
 	*r = parsed
 	return nil
-}
-
-// ParseRules reads a list of rules. Its error names the first that is wrong.
-func ParseRules(texts []string) ([]Rule, error) {
-	if len(texts) > MaxRules {
-		return nil, fmt.Errorf("%d uplink rules; up to %d are possible", len(texts), MaxRules)
-	}
-	var rules []Rule
-	for _, t := range texts {
-		r, err := ParseRule(t)
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, r)
-	}
-	return rules, nil
 }

@@ -164,8 +164,8 @@ func (j *judge) try(ctx context.Context, c *grade.Check) (f finding, ok bool) {
 		f.verdict, f.err = verdict{seen: gone.Error(), evidence: f.evidence}, nil
 		return f, true
 	}
-	if hopeless, is := errors.AsType[*Unreadable](f.err); is {
-		f.verdict, f.err, f.final = verdict{seen: hopeless.Error(), evidence: f.evidence}, nil, true
+	if bad, is := errors.AsType[*Unreadable](f.err); is {
+		f.verdict, f.err, f.final = verdict{seen: bad.Error(), evidence: f.evidence}, nil, true
 		return f, true
 	}
 	if claimed, is := errors.AsType[*claimedError](f.err); is {

@@ -56,8 +56,8 @@ func (s *shared) Attach(ctx context.Context, at grade.At) (*probe.Host, func(), 
 	if len(at.Address) == 0 { // nothing to be shared, and DHCP may give it an address
 		return s.Target.Attach(ctx, at)
 	}
-	if at.Seed == "" { // the same machine, whatever its router is
-		at.Seed = fmt.Sprintf("%q %d %q", at.Segment, at.VLAN, at.Address)
+	if at.Seed == "" { // the same machine during the run, whatever its router is, and another in the next
+		at.Seed = fmt.Sprintf("%s %q %d %q", s.places.secret(), at.Segment, at.VLAN, at.Address)
 	}
 	key := fmt.Sprintf("%s %q %q", at.Seed, at.Gateway, at.DNS)
 	for {

@@ -33,7 +33,6 @@ func (p *place) Node(name string) (engine.Node, error) { return nil, &engine.Not
 func (p *place) Ring() *record.Ring                    { return nil }
 func (p *place) MAC(node, iface string) string         { return "" }
 func (p *place) Port(node, iface string) string        { return node + "/" + iface }
-func (p *place) MAC(_, _ string) string                { return "" }
 func (p *place) count(at grade.At, n int) (worst int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

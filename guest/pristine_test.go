@@ -18,6 +18,17 @@ func (m *machine) verify(t testing.TB, e agent.Exec) agent.ExecResult {
 	return r
 }
 
+// mount is mount(8) in few words, for an image that has none: from, to, type,
+// and flags in C's numbers.
+const mount = `mount() { python3 -c 'import ctypes,sys
+a=sys.argv
+c=ctypes.CDLL(None,use_errno=True)
+sys.exit(0 if c.mount(a[1].encode(),a[2].encode(),a[3].encode(),ctypes.c_ulong(int(a[4],0)),None)==0 else ctypes.get_errno())' "$@"; }
+umount() { python3 -c 'import ctypes,sys
+sys.exit(0 if ctypes.CDLL(None).umount2(sys.argv[1].encode(),2)==0 else 1)' "$@"; }
+bind=0x1000 shared=0x104000
+`
+
 // TestPristine has a student with root try what hides or forges what programs
 // of the guest say. Each has a machine of its own: some break it for good.
 func TestPristine(t *testing.T) {
@@ -33,17 +44,18 @@ func TestPristine(t *testing.T) {
 		{name: "replaced ip", trick: `for p in /bin/ip /sbin/ip /usr/bin/ip /usr/sbin/ip; do rm -f $p; printf '#!/bin/sh\necho forged\n' >$p; chmod +x $p; done; [ "$(ip)" = forged ]`, want: "127.0.0.1/8"},
 		{name: "ld.so.preload", trick: `echo /root/no.so >/etc/ld.so.preload; ip 2>&1 | grep -q no.so`, want: "127.0.0.1/8"},
 		{name: "replaced loader", trick: `rm -f /lib64/ld-linux-x86-64.so.2 /usr/lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/ld-linux-x86-64.so.2; ! ip 2>/dev/null`, want: "127.0.0.1/8"},
-		{name: "bind mount over /usr", trick: `mkdir -p /root/x/bin; cp /bin/true /root/x/bin/ip; mount --bind /root/x /usr`, want: "127.0.0.1/8"},
-		{name: "mount over /", trick: `mount -t tmpfs none /`, want: "127.0.0.1/8"},
-		{name: "over-mounted proc", trick: `mount -t tmpfs none /proc; mkdir -p /proc/sys/net/ipv4; echo 1 >/proc/sys/net/ipv4/ip_forward`, command: "cat /proc/sys/net/ipv4/ip_forward", want: "0\n"},
-		{name: "bound proc file", trick: `echo 1 >/root/one; mount --bind /root/one /proc/sys/net/ipv4/ip_forward; grep -q 1 /proc/sys/net/ipv4/ip_forward`, command: "cat /proc/sys/net/ipv4/ip_forward", want: "0\n"},
+		{name: "bind mount over /usr", trick: `mkdir -p /root/x/bin; cp /bin/true /root/x/bin/ip; mount /root/x /usr none $bind`, want: "127.0.0.1/8"},
+		{name: "mount over /", trick: `mount none / tmpfs 0`, want: "127.0.0.1/8"},
+		{name: "over-mounted proc", trick: `mount none /proc tmpfs 0; mkdir -p /proc/sys/net/ipv4; echo 1 >/proc/sys/net/ipv4/ip_forward`, command: "cat /proc/sys/net/ipv4/ip_forward", want: "0\n"},
+		{name: "bound proc file", trick: `echo 1 >/root/one; mount /root/one /proc/sys/net/ipv4/ip_forward none $bind; grep -q 1 /proc/sys/net/ipv4/ip_forward`, command: "cat /proc/sys/net/ipv4/ip_forward", want: "0\n"},
 		{name: "profile and alias", trick: `for f in /etc/profile /etc/bash.bashrc /root/.bashrc /root/.profile; do echo 'alias ip="echo forged"; PATH=/nowhere' >$f; done`, want: "127.0.0.1/8"},
 		{name: "removed /bin", trick: `rm -rf /usr/sbin /sbin /usr/local; rm -rf /bin`, want: "127.0.0.1/8"},
 		{name: "removed everything", trick: `rm -rf --no-preserve-root / 2>/dev/null; true`, want: "127.0.0.1/8"},
 		{name: "full disk", trick: `dd if=/dev/zero of=/root/fill bs=1M 2>/dev/null; true`, want: "127.0.0.1/8"},
-		{name: "other image device", trick: `rm /dev/ubda; cp /dev/null /dev/ubda 2>/dev/null; mknod -m 600 /dev/ubda b 98 16`, want: "127.0.0.1/8"},
-		{name: "image unmounted", trick: `for f in /proc/1/fd/*; do umount -l $f/image 2>/dev/null; mount -t tmpfs none $f/image 2>/dev/null; done; true`, want: "127.0.0.1/8"},
-		{name: "shared mounts", trick: `mount --make-rshared /; true`, command: "mount -t tmpfs none /usr; " + honest + "; umount /usr; " + honest, want: "127.0.0.1/8"},
+		{name: "other image device", trick: `rm /dev/ubda; mknod -m 600 /dev/ubda b 98 16`, want: "127.0.0.1/8"},
+		{name: "image unmounted", trick: `for f in /proc/1/fd/*; do umount $f/image; mount none $f/image tmpfs 0; done; true`, want: "127.0.0.1/8"},
+		{name: "shared mounts", trick: `mount none / none $shared`, command: honest, want: "127.0.0.1/8"},
+		{name: "mount limit", trick: `mount none /mnt tmpfs 0 && echo 100000 >/proc/sys/fs/mount-max`, want: "127.0.0.1/8"},
 		{name: "environment of init", trick: `echo 'LD_PRELOAD=/x.so' >/etc/environment; mkdir -p /etc/ld.so.conf.d; echo /root >/etc/ld.so.conf.d/0.conf; ldconfig`, want: "127.0.0.1/8"},
 		{name: "few open files", trick: `prlimit --pid 1 --nofile=12:12; true`, want: "127.0.0.1/8", doubt: "limits were changed"},
 		{name: "control group", trick: `mkdir /sys/fs/cgroup/x; echo 1 >/sys/fs/cgroup/x/cgroup.procs`, want: "127.0.0.1/8", doubt: "control group /x"},
@@ -54,7 +66,7 @@ func TestPristine(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := boot(t, realConfig(t))
-			m.sh(t, tt.trick)
+			m.sh(t, mount+tt.trick)
 			command := tt.command
 			if command == "" {
 				command = honest
@@ -74,7 +86,7 @@ func TestPristine(t *testing.T) {
 // leaves behind: nothing.
 func TestPristineView(t *testing.T) {
 	m := boot(t, realConfig(t))
-	m.sh(t, "mount --make-rshared /; echo theirs >/root/own; ip link add d0 type dummy; ip netns add blue; cp /bin/id /root/id; chmod u+s /root/id")
+	m.sh(t, mount+"mount none / none $shared; echo theirs >/root/own; ip link add d0 type dummy; ip netns add blue; cp /bin/id /root/id; chmod u+s /root/id")
 	before := m.sh(t, "cat /proc/self/mountinfo")
 	for _, tt := range []struct{ command, want string }{
 		{"cat /student/root/own", "theirs"},

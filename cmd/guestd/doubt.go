@@ -177,8 +177,8 @@ func (g *guest) keepLimits() {
 	}
 }
 
-// mendLimits sets them again where they were changed.
-func (g *guest) mendLimits() string {
+// Mend is part of agent.System: it sets the limits again where they were changed.
+func (g *guest) Mend() string {
 	var changed []string
 	for i, l := range limited {
 		var now unix.Rlimit

@@ -54,7 +54,6 @@ func onThread(f func()) {
 // spawnPristine runs on a thread of its own, which is of no use afterwards.
 func (g *guest) spawnPristine(e agent.Exec, files []uintptr) (agent.Process, error) {
 	doubts := &doubts{}
-	doubts.note(g.mendLimits())
 	if err := g.enterPristine(); err != nil {
 		return agent.Process{}, errors.New("the image cannot be looked at for a check: " + err.Error())
 	}

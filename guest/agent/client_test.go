@@ -48,6 +48,8 @@ func (m *machine) Configure(c agent.Machine) (agent.Ready, error) {
 	return m.configure(c)
 }
 
+func (m *machine) Mend() string { return "" }
+
 func (m *machine) SpawnPristine(e agent.Exec, files []uintptr) (agent.Process, error) {
 	path, err := agent.LookPath(e.Args[0], m.Environ())
 	if err != nil {

@@ -87,6 +87,10 @@ func (s *Server) run(id uint32, e Exec) error {
 	}
 
 	var err error
+	var mended string
+	if e.Pristine {
+		mended = s.sys.Mend()
+	}
 	var pipes [3]pipe
 	defer func() {
 		for i := range pipes {
@@ -110,6 +114,10 @@ func (s *Server) run(id uint32, e Exec) error {
 	}
 	if err != nil {
 		return err
+	}
+
+	if found := proc.Doubt; mended != "" && found != nil {
+		proc.Doubt = func() string { return strings.TrimSuffix(mended+"; "+found(), "; ") }
 	}
 
 	x := &execution{pid: proc.PID}

@@ -163,6 +163,16 @@ func (n *node) unsettled() bool {
 	return false
 }
 
+// Settle waits until every node that is being started has come up, and what
+// nodes do at their start is done. It says, in sentences, whose is not in time.
+func (c *Client) Settle(ctx context.Context) ([]string, error) {
+	r, err := c.Check(ctx, &CheckRequest{}, nil) // which waits for that
+	if err != nil {
+		return nil, err
+	}
+	return r.Warnings, nil
+}
+
 // Check has checks carried out and calls progress, if it is not nil, with each
 // result as it is there. Others who check the rack have their turn before.
 func (c *Client) Check(ctx context.Context, q *CheckRequest, progress func(grade.Result)) (*grade.Report, error) {

@@ -13,6 +13,7 @@ export interface State {
   nodes: NodeState[] | null;
   segments: SegmentState[] | null;
   progress?: Progress;
+  frozen?: string; // a sentence: why the owner's keys and operations are refused for now
 }
 
 export interface Progress {

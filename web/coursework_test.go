@@ -55,8 +55,10 @@ func (s *coursework) graded(login string, score, worth float64) labs.Submission 
 	s.must(s.db.SubmissionTaken(ctx, sub.ID))
 	_, _, err = s.db.ClaimSubmission(ctx)
 	s.must(err)
-	s.must(s.db.SetReport(ctx, sub.ID, &grade.Report{Lab: "hidden", Boot: grade.Live, Points: score, Worth: worth, Results: []grade.Result{
-		{Check: "up", Title: "It is up", Kind: "ping", Trust: grade.Wire, Outcome: grade.Pass, Points: score, Worth: worth}}}))
+	for _, boot := range []grade.Boot{grade.Live, grade.Counts} {
+		s.must(s.db.SetReport(ctx, sub.ID, &grade.Report{Lab: "hidden", Boot: boot, Points: score, Worth: worth, Results: []grade.Result{
+			{Check: "up", Title: "It is up", Kind: "ping", Trust: grade.Wire, Outcome: grade.Pass, Points: score, Worth: worth}}}))
+	}
 	s.must(s.db.FinishSubmission(ctx, sub.ID, "d2", score, worth))
 	return sub
 }

@@ -84,6 +84,7 @@ class LabPage {
     this.toolbar = new Toolbar({
       title,
       viewing: this.viewing ? (document.getElementById("viewing")?.textContent ?? "You look on.") : null,
+      note: document.getElementById("lab-note")?.textContent ?? null,
       reset: () => void this.reset(),
       stop: () => void this.stop(),
       start: () => void this.start(),

@@ -8,6 +8,7 @@ import type { Link } from "./stream.ts";
 export interface ToolbarOptions {
   title: string;
   viewing: string | null; // a sentence for who looks on at somebody else's lab
+  note: string | null; // what the lab is, when it is no lab of one's own
   reset: () => void;
   stop: () => void;
   start: () => void;
@@ -58,6 +59,7 @@ export class Toolbar {
       this.topology,
       h("h1", { class: "lab-title" }, o.title),
       o.viewing ? h("span", { class: "badge badge-accent" }, o.viewing) : null,
+      o.note ? h("span", { class: "badge badge-accent toolbar-note", title: o.note }, o.note) : null,
       this.nodes,
       this.link,
       this.retry,

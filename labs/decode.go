@@ -53,7 +53,8 @@ func decodeLab(d *decoder, root ast.Node, content func(source text) ([]byte, uin
 		{"difficulty", func(n ast.Node) {
 			dr.difficulty = d.choice(n, "difficulty", string(Beginner), string(Intermediate), string(Advanced))
 		}},
-		{"extends", func(n ast.Node) { dr.extends = d.line(n, "extends", 200) }},
+		{"extends", func(ast.Node) {}},    // decoded before, see loader.levels
+		{"parameters", func(ast.Node) {}}, // as well
 		{"nodes", func(n ast.Node) {
 			for i, e := range d.entries(n, "node", "write the node's name, a colon, and its settings below it") {
 				if i == maxNodes {
@@ -74,6 +75,8 @@ func decodeLab(d *decoder, root ast.Node, content func(source text) ([]byte, uin
 		}},
 		{"events", func(n ast.Node) { dr.events = d.events(n) }},
 		{"seed", func(n ast.Node) { dr.seed = d.number(n, "seed", "write any number, like 7", 1, math.MaxInt32) }},
+		{"checks", func(n ast.Node) { dr.checks = d.checks(n) }},
+		{"mutants", func(n ast.Node) { dr.mutants = d.mutants(n) }},
 	})
 	return dr
 }
@@ -199,6 +202,7 @@ func (d *decoder) sysctls(n ast.Node) []Sysctl {
 			d.probs.add(e.key.mark, "shorten the list", "more than %d sysctls", maxSysctls)
 			break
 		}
+		e.key = d.expand(e.key)
 		if len(e.key.s) > 128 || !sysctlRE.MatchString(e.key.s) {
 			d.probs.add(e.key.mark, "write it like net.ipv4.ip_forward", "%s cannot be the name of a sysctl", quoteShort(e.key.s))
 			continue

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/patchbay/patchbay/labs/param"
 )
 
 // decoder takes YAML nodes apart and complains of what is not as it should be.
@@ -14,6 +16,10 @@ import (
 type decoder struct {
 	file  string
 	probs *collector
+
+	values param.Values // what stands for ((name))
+	plain  bool         // ((name)) is what it is: parameters themselves
+	quiet  bool         // not all parameters are known: one that is missing is no problem
 }
 
 // text is a string and where it stands.
@@ -45,6 +51,9 @@ var synonyms = map[string]string{
 	"tag": "vlan", "access": "vlan", "vlans": "trunk", "tagged": "trunk", "untagged": "native", "latency": "delay",
 	"bandwidth": "rate", "speed": "rate", "netem": "impair", "impairment": "impair", "ports": "publish", "expose": "publish",
 	"filter": "frame", "match": "frame", "action": "do", "span": "mirror", "script": "events",
+	"params": "parameters", "variables": "parameters", "tests": "checks", "grading": "checks", "wrong": "mutants",
+	"score": "points", "weight": "points", "worth": "points", "depends": "needs", "requires": "needs", "after": "needs",
+	"timeout": "within", "retry": "within", "tip": "hint", "negate": "not", "list": "choice", "one_of": "choice", "range": "number",
 }
 
 func (d *decoder) bad(n ast.Node, fix, format string, args ...any) {
@@ -171,11 +180,42 @@ func (d *decoder) str(n ast.Node, what string, limit int) (text, bool) {
 		d.bad(n, "put binary content into a file of its own", "%s has a zero byte", what)
 		return t, false
 	}
+	t = d.expand(t)
 	if len(t.s) > limit {
 		d.bad(n, "shorten it", "%s is longer than %s", what, byteSize(int64(limit)))
 		return t, false
 	}
 	return t, true
+}
+
+// expand puts the values of parameters into a text, and complains of a
+// parameter that is not there. What a $ precedes is the shell's: $((i)).
+func (d *decoder) expand(t text) text {
+	if d.plain || !strings.Contains(t.s, "((") {
+		return t
+	}
+	expanded, undeclared := d.values.Expand(t.s)
+	for _, ref := range undeclared {
+		if d.quiet || !strings.Contains(strings.ReplaceAll(t.s, "$(("+ref+"))", ""), "(("+ref+"))") {
+			continue
+		}
+		name, part, _ := strings.Cut(ref, ".")
+		switch {
+		case !d.values.Has(name):
+			var names []string
+			for _, v := range d.values.All() {
+				names = append(names, v.Param)
+			}
+			d.probs.add(t.mark, didYouMean(name, names, "declare it below parameters"), "there is no parameter %s", quoteShort(name))
+		case part == "":
+			d.probs.add(t.mark, "write (("+name+".1))", "the parameter %s is a list", name)
+		default:
+			d.probs.add(t.mark, "(("+name+")) is there; networks have .1, .-1, .network, .length, .mask and .broadcast, addresses .length and .mask, a shuffle .1, .2 and so on",
+				"the parameter %s has no %s", name, quoteShort(part))
+		}
+	}
+	t.s = expanded
+	return t
 }
 
 // line gives a string of one line of printable characters, at most limit of them.

@@ -47,7 +47,8 @@ type Course struct {
 type Enrolment struct {
 	CourseID  int64
 	UserID    int64
-	Staff     bool // teaches it, sees everybody's racks
+	Staff     bool  // teaches it, sees everybody's racks
+	SectionID int64 // 0: in none
 	CreatedAt time.Time
 }
 
@@ -60,7 +61,8 @@ type MyCourse struct {
 // Member is a user as a course sees them.
 type Member struct {
 	User
-	Staff bool
+	Staff     bool
+	SectionID int64 // 0: in none
 }
 
 // CourseLab puts a lab into a course, at a place in its order.
@@ -73,11 +75,20 @@ type CourseLab struct {
 // RackRecord says that a user has, or had, a rack for a lab. The rack itself
 // is a process and a folder; this is how it is found.
 type RackRecord struct {
-	ID        string // see NewRackID
-	UserID    int64
-	LabSlug   string
+	ID string // see NewRackID
+	RackFor
 	LabDigest string // the lab's version that the rack was made from
 	CreatedAt time.Time
+}
+
+// RackFor is whose rack, and what for. There is one rack for each: to practise
+// a lab, to work on an assignment alone or as a team, to look at a submission.
+type RackFor struct {
+	UserID       int64 // who began it
+	LabSlug      string
+	AssignmentID int64 // 0: practice
+	TeamID       int64 // of an assignment; all members own the rack
+	SubmissionID int64 // a submission that staff opened again; AssignmentID is 0
 }
 
 // APIToken lets a script act as a user. The token itself is shown once; only

@@ -46,14 +46,15 @@ func toLabJSON(l *labs.Lab) labJSON {
 
 // rackJSON is a rack. State is nil when it does not run.
 type rackJSON struct {
-	ID     string      `json:"id"`
-	Lab    string      `json:"lab"`
-	Owner  string      `json:"owner"`
-	Role   rack.Role   `json:"role"`             // what you may do: owner or viewer
-	Status rack.Status `json:"status"`           // off when it does not run
-	Stream string      `json:"stream"`           // path of its websocket
-	Reason string      `json:"reason,omitempty"` // why it failed
-	State  *rack.State `json:"state,omitempty"`
+	ID         string      `json:"id"`
+	Lab        string      `json:"lab"`
+	Assignment int64       `json:"assignment,omitempty"` // what it is for; absent for practice
+	Owner      string      `json:"owner"`
+	Role       rack.Role   `json:"role"`             // what you may do: owner or viewer
+	Status     rack.Status `json:"status"`           // off when it does not run
+	Stream     string      `json:"stream"`           // path of its websocket
+	Reason     string      `json:"reason,omitempty"` // why it failed
+	State      *rack.State `json:"state,omitempty"`
 }
 
 type tokenJSON struct {

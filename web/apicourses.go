@@ -18,7 +18,8 @@ type courseJSON struct {
 
 type memberJSON struct {
 	userJSON
-	Staff bool `json:"staff"`
+	Staff   bool  `json:"staff"`
+	Section int64 `json:"section,omitempty"`
 }
 
 func (s *Server) toCourseJSON(r *http.Request, c labs.Course, staff bool) (courseJSON, error) {
@@ -172,7 +173,7 @@ func (s *Server) apiMembers(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, each(members, func(m labs.Member) memberJSON {
-		return memberJSON{userJSON: toUserJSON(m.User), Staff: m.Staff}
+		return memberJSON{userJSON: toUserJSON(m.User), Staff: m.Staff, Section: m.SectionID}
 	}))
 }
 
@@ -186,13 +187,19 @@ func (s *Server) apiSetMember(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var req struct {
-		Staff bool `json:"staff"`
+		Staff   bool   `json:"staff"`
+		Section *int64 `json:"section"`
 	}
 	if err := readJSON(w, r, &req); err != nil {
 		return err
 	}
 	if err := s.setStaff(r.Context(), c.ID, user, req.Staff); err != nil {
 		return err
+	}
+	if req.Section != nil {
+		if err := s.store.SetSection(r.Context(), c.ID, user, *req.Section); err != nil {
+			return err
+		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

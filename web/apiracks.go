@@ -18,7 +18,7 @@ const maxAsking = 32
 
 // toRackJSON asks the rack how it is.
 func (s *Server) toRackJSON(ctx context.Context, rec labs.RackRecord, role rack.Role) (rackJSON, error) {
-	j := rackJSON{ID: rec.ID, Lab: rec.LabSlug, Role: role, Status: rack.Off, Stream: "/api/v1/racks/" + rec.ID + "/stream"}
+	j := rackJSON{ID: rec.ID, Lab: rec.LabSlug, Assignment: rec.AssignmentID, Role: role, Status: rack.Off, Stream: "/api/v1/racks/" + rec.ID + "/stream"}
 	u, err := s.store.User(ctx, rec.UserID)
 	if err != nil {
 		return rackJSON{}, err
@@ -62,7 +62,7 @@ func (s *Server) apiLabRack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rec, err := s.store.RackOf(ctx, a.ID, l.Slug)
+	rec, err := s.store.RackOf(ctx, labs.RackFor{UserID: a.ID, LabSlug: l.Slug})
 	if labs.CodeOf(err) == labs.NotFound {
 		return labs.Errorf(labs.NotFound, "You have not started this lab yet.")
 	}
@@ -105,8 +105,12 @@ func (s *Server) apiRacks(w http.ResponseWriter, r *http.Request) error {
 	asking.SetLimit(maxAsking)
 	for i, rec := range records {
 		asking.Go(func() (err error) {
+			owns, err := s.store.OwnsRack(ctx, a.ID, rec)
+			if err != nil {
+				return err
+			}
 			role := rack.Viewer
-			if rec.UserID == a.ID {
+			if owns {
 				role = rack.Owner
 			}
 			answer[i], err = s.toRackJSON(ctx, rec, role)

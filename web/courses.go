@@ -122,16 +122,19 @@ type labChoice struct {
 // memberRow is somebody in a course, with what of its labs runs.
 type memberRow struct {
 	labs.Member
-	Racks []memberRack
+	Section string
+	Racks   []memberRack
 }
 
 type memberRack struct{ ID, Title string }
 
 type courseData struct {
 	labs.Course
-	JoinURL string
-	Labs    []labChoice
-	Members []memberRow
+	JoinURL     string
+	Labs        []labChoice
+	Assignments []labs.Assignment
+	Sections    []labs.Section
+	Members     []memberRow
 }
 
 func (s *Server) coursePage(w http.ResponseWriter, r *http.Request) error {
@@ -140,9 +143,12 @@ func (s *Server) coursePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := courseData{Course: c}
-	if c.JoinCode != "" {
-		d.JoinURL = s.publicURL(r) + "/join"
+	d := courseData{Course: c, JoinURL: s.publicURL(r) + "/join"}
+	if d.Sections, err = s.store.Sections(ctx, c.ID); err != nil {
+		return err
+	}
+	if d.Assignments, err = s.store.Assignments(ctx, c.ID); err != nil {
+		return err
 	}
 	have, err := s.store.CourseLabs(ctx, c.ID)
 	if err != nil {
@@ -155,30 +161,36 @@ func (s *Server) coursePage(w http.ResponseWriter, r *http.Request) error {
 	for _, l := range s.shelf() {
 		d.Labs = append(d.Labs, labChoice{Slug: l.Slug, Title: l.Title, Summary: l.Summary, Chosen: chosen[l.Slug]})
 	}
-	if d.Members, err = s.memberRows(ctx, c.ID, chosen); err != nil {
+	if d.Members, err = s.memberRows(ctx, &d, chosen); err != nil {
 		return err
 	}
 	return s.render(w, r, http.StatusOK, view{Page: "course", Title: c.Title, Data: d})
 }
 
-func (s *Server) memberRows(ctx context.Context, course int64, chosen map[string]bool) ([]memberRow, error) {
-	members, err := s.store.Members(ctx, course)
+func (s *Server) memberRows(ctx context.Context, d *courseData, chosen map[string]bool) ([]memberRow, error) {
+	members, err := s.store.Members(ctx, d.ID)
 	if err != nil {
 		return nil, err
 	}
-	racks, err := s.racksByUser(ctx, chosen)
+	assignments := map[int64]string{}
+	for _, a := range d.Assignments {
+		assignments[a.ID] = a.Title
+	}
+	racks, err := s.racksByUser(ctx, chosen, assignments)
 	if err != nil {
 		return nil, err
 	}
+	sections := sectionNames(d.Sections)
 	rows := make([]memberRow, len(members))
 	for i, m := range members {
-		rows[i] = memberRow{Member: m, Racks: racks[m.ID]}
+		rows[i] = memberRow{Member: m, Section: sections[m.SectionID], Racks: racks[m.ID]}
 	}
 	return rows, nil
 }
 
-// racksByUser lists the racks that run one of the labs.
-func (s *Server) racksByUser(ctx context.Context, slugs map[string]bool) (map[int64][]memberRack, error) {
+// racksByUser lists the racks that run one of the labs, to practise, or that
+// are for one of the assignments, whose titles are given.
+func (s *Server) racksByUser(ctx context.Context, slugs map[string]bool, assignments map[int64]string) (map[int64][]memberRack, error) {
 	running, err := s.racks.Running(ctx)
 	if err != nil {
 		return nil, err
@@ -192,7 +204,9 @@ func (s *Server) racksByUser(ctx context.Context, slugs map[string]bool) (map[in
 		if err != nil {
 			return nil, err
 		}
-		if l, ok := s.lab(rec.LabSlug); ok && slugs[rec.LabSlug] {
+		if title := assignments[rec.AssignmentID]; title != "" {
+			by[rec.UserID] = append(by[rec.UserID], memberRack{ID: id, Title: title})
+		} else if l, ok := s.lab(rec.LabSlug); ok && slugs[rec.LabSlug] && rec.AssignmentID == 0 && rec.SubmissionID == 0 {
 			by[rec.UserID] = append(by[rec.UserID], memberRack{ID: id, Title: l.Title})
 		}
 	}
@@ -324,6 +338,9 @@ func (s *Server) changeMember(w http.ResponseWriter, r *http.Request) error {
 		err = s.setStaff(r.Context(), c.ID, user, true)
 	case "student":
 		err = s.setStaff(r.Context(), c.ID, user, false)
+	case "section":
+		section, _ := strconv.ParseInt(r.PostForm.Get("section"), 10, 64) // nonsense is none
+		err = s.store.SetSection(r.Context(), c.ID, user, section)
 	default:
 		err = labs.Errorf(labs.Invalid, "The form did not say what to do.")
 	}

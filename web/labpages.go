@@ -4,6 +4,7 @@ import (
 	"context"
 	"html/template"
 	"net/http"
+	"slices"
 
 	"github.com/go-chi/chi/v5"
 
@@ -23,8 +24,9 @@ func (c labCard) Nodes() int { return len(c.Topology.Nodes) }
 
 type courseCards struct {
 	labs.MyCourse
-	Labs    []labCard
-	Missing int // labs of the course that this server does not have
+	Assignments []assignmentRow
+	Labs        []labCard
+	Missing     int // labs of the course that this server does not have
 }
 
 type homeData struct {
@@ -32,7 +34,7 @@ type homeData struct {
 	Others  []labCard // racks of labs that are in none of the courses
 }
 
-// cards finds out which of a's labs have racks, and which of those run.
+// cards finds out which labs a has racks for to practise, and which of those run.
 func (s *Server) cards(ctx context.Context, a actor) (func(slug string) (labCard, bool), []labs.RackRecord, error) {
 	records, err := s.store.RacksOf(ctx, a.ID)
 	if err != nil {
@@ -40,6 +42,7 @@ func (s *Server) cards(ctx context.Context, a actor) (func(slug string) (labCard
 	}
 	runs := make(map[string]bool, len(records))
 	racks := make(map[string]string, len(records))
+	records = slices.DeleteFunc(records, func(r labs.RackRecord) bool { return r.AssignmentID != 0 || r.SubmissionID != 0 })
 	for _, rec := range records {
 		racks[rec.LabSlug] = rec.ID
 		if runs[rec.ID], err = s.racks.Runs(ctx, rec.ID); err != nil {
@@ -72,6 +75,9 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		cc := courseCards{MyCourse: c}
+		if cc.Assignments, err = s.assignmentRows(ctx, a, c.ID); err != nil {
+			return err
+		}
 		for _, l := range have {
 			lc, ok := card(l.Slug)
 			if !ok {
@@ -105,7 +111,7 @@ func (s *Server) labPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l, err = s.runningVersion(ctx, a, l); err != nil {
+	if l, err = s.runningVersion(ctx, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}, l); err != nil {
 		return err
 	}
 	guide, err := s.guides.of(l)
@@ -126,6 +132,9 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if role == rack.Owner {
+		if rec.AssignmentID != 0 {
+			return redirect(w, r, assignmentPath(rec.AssignmentID)+"/lab")
+		}
 		return redirect(w, r, "/labs/"+rec.LabSlug)
 	}
 	l, err := s.labOfRack(rec)
@@ -149,7 +158,7 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 // stopLab is the button of lists; the lab page uses the API.
 func (s *Server) stopLab(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	rec, err := s.store.RackOf(ctx, actorOf(ctx).ID, chi.URLParam(r, "lab"))
+	rec, err := s.store.RackOf(ctx, labs.RackFor{UserID: actorOf(ctx).ID, LabSlug: chi.URLParam(r, "lab")})
 	if err != nil {
 		return err
 	}

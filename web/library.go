@@ -50,10 +50,10 @@ func (s *Server) labOfRack(rec labs.RackRecord) (*labs.Lab, error) {
 	return nil, labs.Errorf(labs.NotFound, "This server no longer has the lab of that rack.")
 }
 
-// runningVersion is the version that a's rack runs with, and newest when it
+// runningVersion is the version that a rack runs with, and newest when it
 // does not run: a rack that runs stays on its version, and so does its guide.
-func (s *Server) runningVersion(ctx context.Context, a actor, newest *labs.Lab) (*labs.Lab, error) {
-	rec, err := s.store.RackOf(ctx, a.ID, newest.Slug)
+func (s *Server) runningVersion(ctx context.Context, f labs.RackFor, newest *labs.Lab) (*labs.Lab, error) {
+	rec, err := s.store.RackOf(ctx, f)
 	if labs.CodeOf(err) == labs.NotFound || err == nil && rec.LabDigest == newest.Digest {
 		return newest, nil
 	}
@@ -67,9 +67,33 @@ func (s *Server) runningVersion(ctx context.Context, a actor, newest *labs.Lab) 
 	return s.labOfRack(rec)
 }
 
+// labOf is the version of its lab that an assignment's racks are made of: the
+// newest, unless it stays with another.
+func (s *Server) labOf(as *labs.Assignment) (*labs.Lab, error) {
+	l, ok := s.lab(as.LabSlug)
+	switch {
+	case as.LabDigest == "" && ok, ok && l.Digest == as.LabDigest:
+		return l, nil
+	case as.LabDigest == "":
+		return nil, errLabGone
+	case s.cfg.Library == nil:
+		return nil, errVersionGone
+	}
+	l, err := s.cfg.Library.Version(as.LabSlug, as.LabDigest)
+	if labs.CodeOf(err) == labs.NotFound {
+		err = errVersionGone
+	}
+	return l, err
+}
+
+var (
+	errLabGone     = labs.Errorf(labs.NotFound, "This server no longer has the lab of this assignment. Please tell your instructor.")
+	errVersionGone = labs.Errorf(labs.NotFound, "This server no longer has the version of the lab that this assignment stays with. Please tell your instructor.")
+)
+
 // removedLab is a lab that was removed while a's rack runs: that goes on.
 func (s *Server) removedLab(ctx context.Context, a actor, slug string) (*labs.Lab, error) {
-	rec, err := s.store.RackOf(ctx, a.ID, slug)
+	rec, err := s.store.RackOf(ctx, labs.RackFor{UserID: a.ID, LabSlug: slug})
 	if labs.CodeOf(err) == labs.NotFound {
 		return nil, errNoLab
 	}

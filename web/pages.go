@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/sqlite"
 )
 
 //go:embed templates
@@ -43,9 +45,18 @@ func parsePages() (*pages, error) {
 }
 
 var functions = template.FuncMap{
-	"date": func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
-	"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"when": func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") },
+	"date":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
+	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"when":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") },
+	"number":  number,
+	"percent": func(share float64) string { return number(share*100) + " %" },
+	"short":   func(digest string) string { return digest[:min(12, len(digest))] },
+	"points":  func(st sqlite.Standing) string { return points(st) },
+	"column":  func(id int64) string { return strconv.FormatInt(id, 10) },
+	"late":    lateness,
+	"field": func(name string, from fieldHolder, label, hint string) inputField {
+		return inputField{Name: name, Value: from.Get(name), Label: label, Hint: hint, Error: from.Failed(name)}
+	},
 	"place": func(v view, href, label string) place {
 		here := v.Path == href || href != "/" && strings.HasPrefix(v.Path, href+"/")
 		return place{Href: href, Label: label, Here: here}
@@ -56,6 +67,30 @@ var functions = template.FuncMap{
 		}
 		return fmt.Sprintf("%d %s", n, many)
 	},
+}
+
+// fieldHolder is a form's data.
+type fieldHolder interface {
+	Get(name string) string
+	Failed(name string) string
+}
+
+// inputField is one field of a form: what it holds and what is wrong with it.
+type inputField struct {
+	Name, Value, Label, Hint, Error string
+}
+
+// lateness is a few words: "2 h late".
+func lateness(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "in time"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min late", max(1, int(d.Minutes())))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h late", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days late", int(d.Hours())/24)
 }
 
 // place is a link in the bar.

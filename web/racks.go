@@ -30,13 +30,16 @@ func (s *Server) findRack(ctx context.Context, a actor, id string) (labs.RackRec
 	if err != nil {
 		return labs.RackRecord{}, "", err
 	}
+	owns, err := s.store.OwnsRack(ctx, a.ID, rec)
 	switch {
-	case rec.UserID == a.ID:
+	case err != nil:
+		return labs.RackRecord{}, "", err
+	case owns:
 		return rec, rack.Owner, nil
 	case a.admin():
 		return rec, rack.Viewer, nil
 	}
-	teaches, err := s.teachesLab(ctx, a, rec.UserID, rec.LabSlug)
+	teaches, err := s.teachesRack(ctx, a, rec)
 	if err != nil {
 		return labs.RackRecord{}, "", err
 	}
@@ -53,6 +56,27 @@ func (s *Server) findOwnRack(ctx context.Context, a actor, id string) (labs.Rack
 		err = labs.Errorf(labs.Forbidden, "You may look at this lab, but only its owner may do that.")
 	}
 	return rec, err
+}
+
+// teachesRack says whether a rack is one that a may look at: of an assignment,
+// whoever teaches its course may.
+func (s *Server) teachesRack(ctx context.Context, a actor, rec labs.RackRecord) (bool, error) {
+	id := rec.AssignmentID
+	if rec.SubmissionID != 0 {
+		sub, err := s.store.Submission(ctx, rec.SubmissionID)
+		if err != nil {
+			return false, err
+		}
+		id = sub.AssignmentID
+	}
+	if id == 0 {
+		return s.teachesLab(ctx, a, rec.UserID, rec.LabSlug)
+	}
+	_, staff, err := s.findAssignment(ctx, a, id)
+	if labs.CodeOf(err) == labs.NotFound {
+		return false, nil
+	}
+	return staff, err
 }
 
 // teachesLab says whether a is staff of a course that has the student and the lab.
@@ -111,11 +135,16 @@ var errNoLab = labs.Errorf(labs.NotFound, "There is no such lab in your courses.
 // startWithin bounds the start of a rack's process; its guests boot after that.
 const startWithin = 60 * time.Second
 
-// startRack brings up a's rack for a lab, or finds that it runs. Who asks
+// startRack brings up a's rack for practising a lab.
+func (s *Server) startRack(ctx context.Context, a actor, l *labs.Lab) (labs.RackRecord, error) {
+	return s.startRackFor(ctx, a, l, labs.RackFor{UserID: a.ID, LabSlug: l.Slug})
+}
+
+// startRackFor brings a rack of a's up, or finds that it runs. Who asks
 // twice at the same time gets one rack, and who goes away meanwhile does not
 // stop it half-way; Close does, and waits for it.
-func (s *Server) startRack(ctx context.Context, a actor, l *labs.Lab) (labs.RackRecord, error) {
-	rec, _, err := s.store.EnsureRack(ctx, a.ID, l.Slug, l.Digest)
+func (s *Server) startRackFor(ctx context.Context, a actor, l *labs.Lab, f labs.RackFor) (labs.RackRecord, error) {
+	rec, _, err := s.store.EnsureRack(ctx, f, l.Digest)
 	if err != nil {
 		return labs.RackRecord{}, err
 	}

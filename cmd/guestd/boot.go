@@ -21,9 +21,16 @@ type guest struct {
 
 	machine  agent.Machine
 	oldRoot  int      // the initial RAM disk's root, to step back into at the end
+	seen     seen     // of a machine that inspects a disk
 	warnings []string // until Ready is sent
 
 	listening chan struct{} // closed when events may be sent
+
+	imageDevice uint64                    // the number of the image's block device
+	limits      [len(limited)]unix.Rlimit // guestd's own, before a student was there
+
+	knownMu sync.Mutex
+	known   map[fileID]string // files found to be the image's, see sameFile
 
 	mu       sync.Mutex
 	consoles []*console
@@ -52,6 +59,10 @@ func (g *guest) Spawn(path string, argv []string, attr *syscall.ProcAttr) (agent
 func (g *guest) Configure(m agent.Machine) (agent.Ready, error) {
 	g.times.Told = uptime()
 	g.machine = m
+	if m.Inspect {
+		return g.inspect()
+	}
+	g.keepLimits()
 	if m.TimeNanos != 0 {
 		ts := unix.NsecToTimespec(m.TimeNanos)
 		g.warn("setting the clock", unix.ClockSettime(unix.CLOCK_REALTIME, &ts))

@@ -46,6 +46,10 @@ func (g *guest) mountRoot() (int, error) {
 			return -1, err
 		}
 	}
+	var device syscall.Stat_t
+	if err := syscall.Stat(m.Root.Path, &device); err == nil { // otherwise the mount says so
+		g.imageDevice = device.Rdev
+	}
 	if err := syscall.Mount(m.Root.Path, imageDir, m.Root.Type, syscall.MS_RDONLY, ""); err != nil {
 		return -1, refusal("The machine's image cannot be mounted (" + m.Root.Path + ", " + m.Root.Type + ": " + err.Error() +
 			"): it is damaged or of another type. Build the image anew.")

@@ -125,6 +125,7 @@ func (c *Client) Exec(ctx context.Context, e Exec) (ExecResult, error) {
 			x, err := decodeExit(f.body)
 			res.Code = int(x.code)
 			res.Cut = res.Cut || x.cut
+			res.Doubt = clean(x.doubt)
 			return true, err
 		}
 		return false, errUnexpected
@@ -133,6 +134,12 @@ func (c *Client) Exec(ctx context.Context, e Exec) (ExecResult, error) {
 		return ExecResult{}, wrap(what, err)
 	}
 	return res, nil
+}
+
+// Verify is Exec for a Pristine program.
+func (c *Client) Verify(ctx context.Context, e Exec) (ExecResult, error) {
+	e.Pristine = true
+	return c.Exec(ctx, e)
 }
 
 // Put writes a file, whole or not at all. It makes the folders above it, and

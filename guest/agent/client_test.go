@@ -48,6 +48,18 @@ func (m *machine) Configure(c agent.Machine) (agent.Ready, error) {
 	return m.configure(c)
 }
 
+func (m *machine) Mend() string { return "" }
+
+func (m *machine) SpawnPristine(e agent.Exec, files []uintptr) (agent.Process, error) {
+	path, err := agent.LookPath(e.Args[0], m.Environ())
+	if err != nil {
+		return agent.Process{}, err
+	}
+	p, err := m.Spawn(path, e.Args, &syscall.ProcAttr{Dir: "/", Env: m.Environ(), Files: files, Sys: &syscall.SysProcAttr{Setsid: true}})
+	p.Doubt = func() string { return "a test's machine" }
+	return p, err
+}
+
 func (m *machine) Spawn(path string, argv []string, attr *syscall.ProcAttr) (agent.Process, error) {
 	pid, err := syscall.ForkExec(path, argv, attr)
 	if err != nil {

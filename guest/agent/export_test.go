@@ -22,6 +22,9 @@ const (
 	KindGet     = kindGet
 	KindSync    = kindSync
 	KindMachine = kindMachine
+	KindLook    = kindLook
+	KindEntry   = kindEntry
+	KindFlush   = kindFlush
 
 	KindConnect = kindConnect
 	KindOpened  = kindOpened
@@ -74,6 +77,8 @@ var Codecs = map[string]func([]byte) (any, []byte, error){
 	"put":     codec(decodePut, putRequest.append),
 	"get":     codec(decodeGet, getRequest.append),
 	"window":  codec(decodeWindow, window.append),
+	"look":    codec(decodeLook, lookRequest.append),
+	"entry":   codec(decodeEntry, Entry.append),
 }
 
 func codec[T any](decode func([]byte) (T, error), encode func(T, []byte) []byte) func([]byte) (any, []byte, error) {
@@ -99,14 +104,17 @@ func Encode(v any) []byte {
 		return v.append(nil)
 	case Exec:
 		return v.append(nil)
+	case Entry:
+		return v.append(nil)
 	}
 	panic("no such message")
 }
 
 var (
-	Exit   = func(code uint32, cut bool) []byte { return exit{code, cut}.append(nil) }
+	Exit   = func(code uint32, cut bool) []byte { return exit{code: code, cut: cut}.append(nil) }
 	Window = func(n uint8, cols, rows uint16) []byte { return window{n, cols, rows}.append(nil) }
 	Put    = func(path string, mode uint32) []byte { return putRequest{path, mode}.append(nil) }
 	Get    = func(path string, limit uint32) []byte { return getRequest{path, limit}.append(nil) }
+	Look   = func(path string, limit uint32) []byte { return lookRequest{path, limit}.append(nil) }
 	Clean  = clean
 )

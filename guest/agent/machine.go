@@ -19,6 +19,11 @@ type Machine struct {
 	Consoles   int      // how many of con0, con1, … have a line to the host
 	TimeNanos  int64    // wall clock, UTC, ns since 1970; 0 leaves the guest's
 	Fresh      bool     // the disk has never been used: write Files, run first-boot work
+
+	// Inspect makes a guest that only looks at a disk, over the image that it
+	// belongs to: it mounts both read-only and runs nothing of them. Of all else
+	// in here only Root and Disk matter then; Client.Look asks.
+	Inspect bool
 }
 
 // Device is a block device of the guest and what lies on it. A Device without

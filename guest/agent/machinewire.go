@@ -37,7 +37,8 @@ func (m Machine) append(b []byte) []byte {
 	b = appendStrings(b, m.Startup)
 	b = append(b, byte(m.Consoles))
 	b = binary.BigEndian.AppendUint64(b, uint64(m.TimeNanos))
-	return appendBool(b, m.Fresh)
+	b = appendBool(b, m.Fresh)
+	return appendBool(b, m.Inspect)
 }
 
 func decodeMachine(b []byte) (Machine, error) {
@@ -78,5 +79,6 @@ func decodeMachine(b []byte) (Machine, error) {
 	m.Consoles = int(d.u8())
 	m.TimeNanos = int64(d.u64())
 	m.Fresh = d.bool()
+	m.Inspect = d.bool()
 	return m, d.end()
 }

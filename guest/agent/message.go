@@ -7,7 +7,7 @@ import (
 
 // Version of the protocol. Host and guestd are built together, so a difference
 // means a stale initrd and is an error, not something to negotiate.
-const Version = 2
+const Version = 3
 
 type kind uint8
 
@@ -36,7 +36,7 @@ const (
 	// answers
 	kindReady  // Ready
 	kindOutput // u8 stream, bytes
-	kindExit   // u32 code, bool cut
+	kindExit   // u32 code, bool cut, text doubt
 	kindInfo   // u32 mode
 	kindDone   // nothing
 	kindError  // a sentence
@@ -50,6 +50,11 @@ const (
 	kindOpened  // guest → host: nothing
 	kindBytes   // both ways: u32 how many came before them, modulo 2^32, bytes
 	kindTaken   // both ways: u64 how many the other end has taken so far
+
+	// A disk, see Machine.Inspect.
+	kindLook  // host → guest: lookRequest → entry…
+	kindEntry // guest → host: an Entry, cut into frames
+	kindFlush // host → guest: what programs have written shall be on the disk → done
 )
 
 // Limits on what one message may hold, in bytes.
@@ -160,6 +165,22 @@ type Exec struct {
 	Stdin   []byte        // at most MaxStdin bytes
 	Limit   int           // bytes of output kept of each stream; 0 means 1 MiB
 	Timeout time.Duration // after it the guest kills the program; 0 means never. A context's deadline lowers it
+
+	// Pristine runs it where nothing that was changed in the guest's file
+	// system is in the way: the image alone, read-only, with /proc, /sys, /dev
+	// and /tmp of its own, the guest's /run, and the guest's root, read-only,
+	// at /student. Dir is / when nothing is said, and only Env is added to an
+	// environment of guestd's own. Network, processes and kernel are the
+	// guest's.
+	Pristine bool
+	Peers    []Peer // looked at before a Pristine program is run
+}
+
+// Peer is a socket that a Pristine program will speak to. When the image's own
+// Program does not listen there, the result has a Doubt.
+type Peer struct {
+	Socket  string // a path below /run
+	Program string // a path in the image
 }
 
 // ExecResult of an Exec.
@@ -168,6 +189,10 @@ type ExecResult struct {
 	Stdout []byte
 	Stderr []byte
 	Cut    bool // there was more output than the limit
+	// Doubt says what spoke against the answer of a Pristine program: that it
+	// was killed, traced or stopped, or that a Peer is not what it should be.
+	// That it is empty proves nothing: root of a guest is master of its kernel.
+	Doubt string
 }
 
 func (e Exec) append(b []byte) []byte {
@@ -175,12 +200,26 @@ func (e Exec) append(b []byte) []byte {
 	b = appendStrings(b, e.Env)
 	b = appendString(b, e.Dir)
 	b = binary.BigEndian.AppendUint32(b, uint32(e.Limit))
-	return binary.BigEndian.AppendUint64(b, uint64(e.Timeout))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Timeout))
+	b = appendBool(b, e.Pristine)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(e.Peers)))
+	for _, p := range e.Peers {
+		b = appendString(b, p.Socket)
+		b = appendString(b, p.Program)
+	}
+	return b
 }
 
 func decodeExec(b []byte) (Exec, error) {
 	d := decoder{b: b}
 	e := Exec{Args: d.strings(), Env: d.strings(), Dir: d.string(), Limit: int(d.u32()), Timeout: time.Duration(d.u64())}
+	e.Pristine = d.bool()
+	if n := d.count(8); n > 0 {
+		e.Peers = make([]Peer, n)
+	}
+	for i := range e.Peers {
+		e.Peers[i] = Peer{Socket: d.string(), Program: d.string()}
+	}
 	if len(e.Args) == 0 || e.Timeout < 0 {
 		d.bad = true
 	}
@@ -189,18 +228,20 @@ func decodeExec(b []byte) (Exec, error) {
 
 // exit is the end of an Exec.
 type exit struct {
-	code uint32
-	cut  bool
+	code  uint32
+	cut   bool
+	doubt string
 }
 
 func (e exit) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, e.code)
-	return appendBool(b, e.cut)
+	b = appendBool(b, e.cut)
+	return appendString(b, e.doubt)
 }
 
 func decodeExit(b []byte) (exit, error) {
 	d := decoder{b: b}
-	e := exit{code: d.u32(), cut: d.bool()}
+	e := exit{code: d.u32(), cut: d.bool(), doubt: d.string()}
 	if e.code > 255 {
 		d.bad = true
 	}

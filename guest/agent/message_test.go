@@ -28,12 +28,18 @@ var messages = map[string][]any{
 		Consoles:  4,
 		TimeNanos: 1795423602123456789,
 		Fresh:     true,
-	}},
+	}, agent.Machine{Root: agent.Device{Path: "/dev/ubda", Type: "erofs"}, Inspect: true}},
 	"ready": {agent.Ready{}, agent.Ready{
 		Times:    agent.Times{Start: 1, Hello: 2, Told: 3, Mounted: 4, Network: 5, Shell: 6, Ready: time.Second},
 		Warnings: []string{"one", ""}, StartupDone: true,
 	}},
 	"event": {agent.Event{Kind: agent.EventStarted, Text: "two failed"}},
+	"entry": {
+		agent.Entry{},
+		agent.Entry{Exists: true, Kind: "file", Mode: 0o4755, UID: 1, GID: 2, Size: 1 << 40, Data: []byte("x\x00y"), Changed: true},
+		agent.Entry{Exists: true, Kind: "directory", Mode: 0o755, Names: []string{"a", "b c"}, Link: "../d"},
+		agent.Entry{Kind: "link", Link: "/nowhere", Trouble: "it leads nowhere"},
+	},
 	"exec": {
 		agent.Exec{Args: []string{"true"}},
 		agent.Exec{Args: []string{"sh", "-c", ""}, Env: []string{"A=b"}, Dir: "/tmp", Limit: 1 << 20, Timeout: time.Minute},
@@ -80,6 +86,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	f.Add(agent.Exit(137, true))
 	f.Add(agent.Put("/etc/motd", 0o644))
+	f.Add(agent.Look("/etc/motd", 4096))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for name, codec := range agent.Codecs {

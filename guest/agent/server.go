@@ -16,6 +16,12 @@ type System interface {
 	Configure(Machine) (Ready, error)
 	// Spawn starts a program. It must not wait for it.
 	Spawn(path string, argv []string, attr *syscall.ProcAttr) (Process, error)
+	// Mend is called before SpawnPristine, so that what a student did to guestd
+	// itself does not keep it from working. It says what it found.
+	Mend() (doubt string)
+	// SpawnPristine is Spawn for an Exec that is Pristine. files are its
+	// standard input, output and error.
+	SpawnPristine(e Exec, files []uintptr) (Process, error)
 	// Environ is what programs get besides what the host gives them.
 	Environ() []string
 	OpenConsole(n int) error
@@ -28,6 +34,9 @@ type System interface {
 type Process struct {
 	PID  int
 	Exit <-chan syscall.WaitStatus // yields once
+	// Doubt says, after Exit, what spoke against the program's answer; nil for
+	// a program that is not Pristine.
+	Doubt func() string
 }
 
 // maxRequests is how many programs and transfers run at once. What comes
@@ -60,7 +69,7 @@ type Server struct {
 	mu      sync.Mutex
 	running map[uint32]*execution
 	links   map[uint32]*link
-	gets    int
+	gets    int // and looks and flushes
 	wg      sync.WaitGroup
 }
 
@@ -161,6 +170,10 @@ func (s *Server) handle(f frame) error {
 		return s.get(f)
 	case kindConnect:
 		return s.connect(f)
+	case kindLook:
+		return s.look(f)
+	case kindFlush:
+		return s.flush(f)
 	case kindConsole:
 		if len(f.body) != 1 {
 			return errMalformed

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +21,15 @@ type execution struct {
 	mu     sync.Mutex
 	pid    int // its process group too; 0 once it has been waited for
 	killed bool
+	late   bool // by its time limit
+}
+
+// expire is kill for a program whose time is over.
+func (e *execution) expire() {
+	e.mu.Lock()
+	e.late = e.pid > 0
+	e.mu.Unlock()
+	e.kill()
 }
 
 // kill ends the whole process group.
@@ -69,17 +79,6 @@ func (s *Server) execData(f frame, in *intake) error {
 
 // run starts e and returns; goroutines carry its bytes and its end.
 func (s *Server) run(id uint32, e Exec) error {
-	env := mergeEnv(s.sys.Environ(), e.Env)
-	path, err := LookPath(e.Args[0], env)
-	if err != nil {
-		return err
-	}
-	dir := e.Dir
-	if dir == "" {
-		if dir = "/root"; syscall.Access(dir, 1) != nil { // X_OK: nothing starts in a folder that is gone
-			dir = "/"
-		}
-	}
 	s.mu.Lock()
 	taken := s.running[id] != nil
 	s.mu.Unlock()
@@ -87,6 +86,11 @@ func (s *Server) run(id uint32, e Exec) error {
 		return errMalformed
 	}
 
+	var err error
+	var mended string
+	if e.Pristine {
+		mended = s.sys.Mend()
+	}
 	var pipes [3]pipe
 	defer func() {
 		for i := range pipes {
@@ -101,15 +105,19 @@ func (s *Server) run(id uint32, e Exec) error {
 			return err
 		}
 	}
-	proc, err := s.sys.Spawn(path, e.Args, &syscall.ProcAttr{
-		Dir:   dir,
-		Env:   env,
-		Files: []uintptr{pipes[0].child.Fd(), pipes[1].child.Fd(), pipes[2].child.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
+	files := []uintptr{pipes[0].child.Fd(), pipes[1].child.Fd(), pipes[2].child.Fd()}
+	var proc Process
+	if e.Pristine {
+		proc, err = s.sys.SpawnPristine(e, files)
+	} else {
+		proc, err = s.spawn(e, files)
+	}
 	if err != nil {
-		err = errors.New(path + ": " + err.Error())
 		return err
+	}
+
+	if found := proc.Doubt; mended != "" && found != nil {
+		proc.Doubt = func() string { return strings.TrimSuffix(mended+"; "+found(), "; ") }
 	}
 
 	x := &execution{pid: proc.PID}
@@ -122,6 +130,25 @@ func (s *Server) run(id uint32, e Exec) error {
 	stdin, stdout, stderr := pipes[0].parent, pipes[1].parent, pipes[2].parent
 	s.wg.Go(func() { s.attend(id, e, x, proc, stdin, stdout, stderr) })
 	return nil
+}
+
+// spawn starts a program in the guest as its user has it.
+func (s *Server) spawn(e Exec, files []uintptr) (Process, error) {
+	env := MergeEnv(s.sys.Environ(), e.Env)
+	path, err := LookPath(e.Args[0], env)
+	if err != nil {
+		return Process{}, err
+	}
+	dir := e.Dir
+	if dir == "" {
+		if dir = "/root"; syscall.Access(dir, 1) != nil { // X_OK: nothing starts in a folder that is gone
+			dir = "/"
+		}
+	}
+	proc, err := s.sys.Spawn(path, e.Args, &syscall.ProcAttr{
+		Dir: dir, Env: env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	return proc, wrap(path, err)
 }
 
 // attend carries a program's input and output and reports its end.
@@ -141,13 +168,14 @@ func (s *Server) attend(id uint32, e Exec, x *execution, proc Process, stdin, st
 		wg.Go(func() { cut[i] = s.carry(id, byte(i+1), file, e.Limit) })
 	}
 	if e.Timeout > 0 {
-		timer := time.AfterFunc(e.Timeout, x.kill)
+		timer := time.AfterFunc(e.Timeout, x.expire)
 		defer timer.Stop()
 	}
 
 	status := <-proc.Exit
 	x.mu.Lock()
 	x.pid = 0
+	killed, late := x.killed, x.late
 	x.mu.Unlock()
 	stdin.Close()
 	// A daemon that the program left behind may hold the pipes for ever. What
@@ -167,7 +195,28 @@ func (s *Server) attend(id uint32, e Exec, x *execution, proc Process, stdin, st
 		code = 128 + int(status.Signal())
 	}
 	// An error means that the line is gone, which Serve finds out by itself.
-	_ = s.send(kindExit, id, false, exit{code: uint32(code & 0xff), cut: cut[0] || cut[1]}.append(nil))
+	_ = s.send(kindExit, id, false, exit{
+		code: uint32(code & 0xff), cut: cut[0] || cut[1],
+		doubt: doubt(proc, status, killed, late, e.Timeout),
+	}.append(nil))
+}
+
+// doubt says what speaks against the answer of a Pristine program.
+func doubt(proc Process, status syscall.WaitStatus, killed, late bool, limit time.Duration) string {
+	if proc.Doubt == nil {
+		return ""
+	}
+	var list []string
+	switch {
+	case late:
+		list = append(list, "it had not ended after "+limit.Round(time.Millisecond).String()+" and was ended")
+	case status.Signaled() && !killed:
+		list = append(list, "something in the guest ended it with signal "+strconv.Itoa(int(status.Signal())))
+	}
+	if text := proc.Doubt(); text != "" {
+		list = append(list, text)
+	}
+	return cut(strings.Join(list, "; "))
 }
 
 // carry sends what comes out of a pipe, up to limit bytes, and reads on without
@@ -272,8 +321,8 @@ func newPipe(input bool) (pipe, error) {
 	return pipe{os.NewFile(uintptr(child), "pipe"), os.NewFile(uintptr(parent), "pipe")}, nil
 }
 
-// mergeEnv lets over's variables replace base's.
-func mergeEnv(base, over []string) []string {
+// MergeEnv lets over's variables replace base's.
+func MergeEnv(base, over []string) []string {
 	env := make([]string, 0, len(base)+len(over))
 next:
 	for _, kv := range base {

@@ -95,10 +95,10 @@ type Report struct {
 	Boot     Boot          `json:"boot"`
 	Started  time.Time     `json:"started"`
 	Took     time.Duration `json:"took"`
-	Results  []Result      `json:"results"`
-	Points   float64       `json:"points"`
-	Worth    float64       `json:"worth"`
-	Errors   int           `json:"errors"` // checks that are ours to mend; their worth counts as earned nowhere
+	Results  []Result      `json:"results"`          // in the lab's order
+	Points   float64       `json:"points"`           // earned, see Score
+	Worth    float64       `json:"worth"`            // of the checks that could be judged
+	Errors   int           `json:"errors,omitempty"` // checks that could not be judged: ours to mend
 	Warnings []string      `json:"warnings,omitempty"`
 }
 
@@ -110,13 +110,3 @@ const (
 	Live  Boot = "live"  // the student's running lab
 	Fresh Boot = "fresh" // a fresh boot of the disks that were handed in
 )
-
-// Passed says whether every check that has points passed.
-func (r *Report) Passed() bool {
-	for i := range r.Results {
-		if r.Results[i].Outcome != Pass {
-			return false
-		}
-	}
-	return len(r.Results) > 0
-}

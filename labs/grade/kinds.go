@@ -43,11 +43,15 @@ type Kinds struct {
 
 // At is a place where a probe host joins the lab.
 type At struct {
-	Segment string   `json:"segment" yaml:"segment" doc:"The segment that the probe host joins: a switch, hub or uplink."`
+	Segment string   `json:"segment,omitempty" yaml:"segment" doc:"The segment that the probe host joins: a switch, hub or uplink. A link has room for its two ends alone."`
 	VLAN    uint16   `json:"vlan,omitempty" yaml:"vlan" doc:"Its access port's VLAN."`
-	Address []string `json:"address,omitempty" yaml:"address" doc:"Its own addresses, each with a prefix length."`
+	Address []string `json:"address,omitempty" yaml:"address" doc:"Its own addresses, each with a prefix length. A network, such as 10.0.0.0/24, stands for one of its addresses that nobody has, drawn anew for each run, so that no answer can be prepared for it. When nothing is said the networks are those of the lab's interfaces on the segment."`
 	Gateway string   `json:"gateway,omitempty" yaml:"gateway" doc:"Its default router."`
 	DNS     string   `json:"dns,omitempty" yaml:"dns" doc:"Its name server."`
+
+	// Seed is what the probe's MAC is drawn from, so that a probe which comes
+	// again is the same machine; empty leaves it to chance. The engine sets it.
+	Seed string `json:"-" yaml:"-"`
 }
 
 // Limits of what a check may ask for.

@@ -26,6 +26,9 @@ type Spec struct {
 
 	// Watch is what belongs to other students and is looked for in this lab.
 	Watch []leak.Watched `json:"watch,omitempty"`
+	// Disks is a folder with a snapshot's NODE.ext4, which nodes begin with and
+	// are reset to; empty, or a node's file missing: with an empty disk.
+	Disks string `json:"disks,omitempty"`
 }
 
 // Status of a rack or a node.
@@ -53,6 +56,7 @@ type State struct {
 	Nodes    []NodeState    `json:"nodes"`
 	Segments []SegmentState `json:"segments"`
 	Progress *Progress      `json:"progress,omitempty"` // while something long is under way
+	Frozen   string         `json:"frozen,omitempty"`   // a sentence: why the owner's keys and operations are refused for now
 }
 
 // Progress of a long job.
@@ -175,6 +179,10 @@ const (
 //	GET  /v1/capture                   pcapng, see CaptureQuery
 //	GET  /v1/frames                    the same as one Frame each: JSON, or a line each while it follows
 //	POST /v1/probe                     ProbeRequest → ProbeResult
+//	POST /v1/freeze                    FreezeRequest → 204
+//	POST /v1/thaw                      → 204
+//	POST /v1/snapshot                  SnapshotRequest → 204
+//	POST /v1/check                     CheckRequest → a CheckLine each line: results as they come, then the report
 //	POST /v1/nodes/{node}/exec         ExecRequest → ExecResult
 //	PUT  /v1/nodes/{node}/file?path=   body = content, ?mode=0644
 //	GET  /v1/nodes/{node}/file?path=   content
@@ -183,7 +191,8 @@ const (
 //	PUT  /v1/watch                     []leak.Watched, instead of the Spec's → 204
 //	GET  /v1/stream?session=S          websocket; header Patchbay-Role: owner | viewer
 //
-// Do "end" stops every guest and then the rack's process; the disks stay.
+// Do "end" stops every guest and then the rack's process; the disks stay. A
+// frozen rack refuses whatever else do, exec and PUT ask, until it is thawed.
 
 // ExecRequest runs a program in a guest, as root, without a terminal.
 type ExecRequest struct {

@@ -82,6 +82,23 @@ func (c *Client) Get(ctx context.Context, node, path string) (io.ReadCloser, err
 	return resp.Body, nil
 }
 
+// Freeze keeps the owner's keys and operations out until Thaw. The reason is a
+// sentence for the owner.
+func (c *Client) Freeze(ctx context.Context, reason string) error {
+	return c.call(ctx, http.MethodPost, "/v1/freeze", FreezeRequest{Reason: reason}, nil)
+}
+
+// Thaw undoes Freeze.
+func (c *Client) Thaw(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/thaw", nil, nil)
+}
+
+// Snapshot copies the disks of all nodes, as they are at one time, to a new
+// folder, see SnapshotRequest. The machines stand still meanwhile.
+func (c *Client) Snapshot(ctx context.Context, dir string) error {
+	return c.call(ctx, http.MethodPost, "/v1/snapshot", SnapshotRequest{Dir: dir}, nil)
+}
+
 // Probe has a machine of the rack's own look at a segment, see ProbeRequest.
 func (c *Client) Probe(ctx context.Context, p *ProbeRequest) (*ProbeResult, error) {
 	var res ProbeResult
@@ -138,15 +155,7 @@ func (c *Client) record(ctx context.Context, path string, q *CaptureQuery) (io.R
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		data, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("marshalling a request: %w", err)
-		}
-		body = bytes.NewReader(data)
-	}
-	resp, err := c.send(ctx, method, path, body)
+	resp, err := c.ask(ctx, method, path, in)
 	if err != nil {
 		return err
 	}
@@ -158,6 +167,19 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("reading the rack's answer: %w", err)
 	}
 	return nil
+}
+
+// ask sends something as JSON, nothing if it is nil.
+func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("marshalling a request: %w", err)
+		}
+		body = bytes.NewReader(data)
+	}
+	return c.send(ctx, method, path, body)
 }
 
 // send makes a request; an answer that is not a success becomes a *Refusal.

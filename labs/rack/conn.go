@@ -146,6 +146,10 @@ func (c *conn) takeFrame(data []byte) error {
 		if c.viewer || len(f.data) == 0 {
 			return nil
 		}
+		if c.rack.icy() != nil {
+			ch.console.discard(ch, f.position, f.data)
+			return nil
+		}
 		return ch.console.input(ch, f.position, f.data)
 	}
 	return fmt.Errorf("binary message %#02x goes from rack to client", f.kind)
@@ -221,6 +225,10 @@ func (c *conn) detach(id uint16) {
 func (c *conn) do(id int64, op Op) {
 	if c.viewer {
 		c.reply(ServerMessage{T: "done", ID: id, Error: "You are looking on; only the owner can do that."})
+		return
+	}
+	if err := c.rack.icy(); err != nil { // to end it as well, which those who froze it may
+		c.reply(ServerMessage{T: "done", ID: id, Error: sentence(err)})
 		return
 	}
 	c.mu.Lock()

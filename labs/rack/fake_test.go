@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/patchbay/patchbay/guest/agent"
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
 )
@@ -230,6 +231,10 @@ func (f *fake) Exec(ctx context.Context, r *rack.ExecRequest) (*rack.ExecResult,
 	return &rack.ExecResult{ExitCode: len(r.Args), Stdout: []byte(strings.Join(r.Args, " ")), Stderr: r.Stdin}, nil
 }
 
+func (f *fake) Verify(_ context.Context, e agent.Exec) (agent.ExecResult, error) {
+	return agent.ExecResult{Stdout: []byte(strings.Join(e.Args, " "))}, nil
+}
+
 func (f *fake) PutFile(_ context.Context, path string, mode uint32, data []byte) error {
 	f.world.mu.Lock()
 	defer f.world.mu.Unlock()
@@ -244,8 +249,13 @@ func (f *fake) GetFile(_ context.Context, path string) ([]byte, error) {
 	return []byte("content of " + path), nil
 }
 
+func (f *fake) Flush(context.Context) error  { return nil }
+func (f *fake) Pause(context.Context) error  { return nil }
+func (f *fake) Resume(context.Context) error { return nil }
+
 func (f *fake) Stop(context.Context) error { f.end(rack.Exit{Kind: rack.PoweredOff}); return nil }
 func (f *fake) Kill()                      { f.end(rack.Exit{Kind: rack.Died, Reason: "killed"}) }
+func (f *fake) Started() <-chan struct{}   { c := make(chan struct{}); close(c); return c }
 func (f *fake) Done() <-chan struct{}      { return f.done }
 func (f *fake) Exit() rack.Exit            { return f.exit }
 func (f *fake) Close() {

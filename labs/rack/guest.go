@@ -53,7 +53,7 @@ func StartGuest(ctx context.Context, p *Plan) (Machine, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	m := &guestMachine{Guest: g, dir: p.Dir, fresh: fresh}
+	m := &guestMachine{Guest: g, dir: p.Dir, fresh: fresh, started: make(chan struct{})}
 	m.events.Go(m.listen)
 	return m, nil
 }
@@ -88,7 +88,7 @@ func GuestConfig(p *Plan) (c *guest.Config, fresh bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	disk, fresh, err := prepareDisk(p.Dir, cache, orDefault(n.DiskBytes, DefaultDisk))
+	disk, fresh, err := prepareDisk(p.Dir, cache, orDefault(n.DiskBytes, DefaultDisk), p.Rack.firstDisk(n.Name))
 	if err != nil {
 		return nil, false, err
 	}
@@ -200,17 +200,25 @@ type guestMachine struct {
 	fresh  bool
 	events sync.WaitGroup
 
+	started chan struct{} // closed by listen, see Started
+
 	mu   sync.Mutex
 	kind ExitKind // what guestd said of the end
 }
+
+func (m *guestMachine) Started() <-chan struct{} { return m.started }
 
 func (m *guestMachine) Console(i int) io.ReadWriter { return m.Guest.Console(i) }
 
 // listen notes what guestd says of the guest's end, until its line ends.
 func (m *guestMachine) listen() {
+	started := sync.OnceFunc(func() { close(m.started) })
+	defer started()
 	for e := range m.Agent().Events() {
 		m.mu.Lock()
 		switch e.Kind {
+		case agent.EventStarted:
+			started()
 		case agent.EventRebooting:
 			m.kind = Rebooted
 		case agent.EventPoweredOff:
@@ -238,6 +246,10 @@ func (m *guestMachine) Resize(ctx context.Context, i int, cols, rows uint16) err
 	return m.Agent().Resize(ctx, i, cols, rows)
 }
 
+func (m *guestMachine) Verify(ctx context.Context, e agent.Exec) (agent.ExecResult, error) {
+	return m.Agent().Verify(ctx, e)
+}
+
 func (m *guestMachine) Exec(ctx context.Context, r *ExecRequest) (*ExecResult, error) {
 	res, err := m.Agent().Exec(ctx, agent.Exec{Args: r.Args, Stdin: r.Stdin})
 	if err != nil {
@@ -254,6 +266,8 @@ func (m *guestMachine) GetFile(ctx context.Context, path string) ([]byte, error)
 	data, _, err := m.Agent().Get(ctx, path, maxFile)
 	return data, requestError(err)
 }
+
+func (m *guestMachine) Flush(ctx context.Context) error { return m.Agent().Flush(ctx) }
 
 // requestError marks guestd's refusals as what they are: answers.
 func requestError(err error) error {

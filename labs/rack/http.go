@@ -36,6 +36,10 @@ func (r *Rack) routes() http.Handler {
 	m.Get("/v1/nodes/{node}/file", handler(r.handleGet))
 	m.Get("/v1/nodes/{node}/tcp", handler(r.handleTCP))
 	m.Post("/v1/probe", handler(r.handleProbe))
+	m.Post("/v1/freeze", handler(r.handleFreeze))
+	m.Post("/v1/thaw", handler(r.handleThaw))
+	m.Post("/v1/snapshot", handler(r.handleSnapshot))
+	m.Post("/v1/check", handler(r.handleCheck))
 	m.Get("/v1/capture", handler(r.handleCapture))
 	m.Get("/v1/frames", handler(r.handleFrames))
 	m.Get("/v1/leaks", func(w http.ResponseWriter, _ *http.Request) {
@@ -130,6 +134,9 @@ func (r *Rack) handleExec(w http.ResponseWriter, q *http.Request) error {
 	if x.Timeout < 0 || x.Timeout > maxTimeout {
 		return fmt.Errorf("a timeout of %v: %w; up to %v is", x.Timeout, ErrBadOp, maxTimeout)
 	}
+	if err := r.icy(); err != nil {
+		return err
+	}
 	m, err := r.machine(q)
 	if err != nil {
 		return err
@@ -166,6 +173,9 @@ func (r *Rack) handlePut(w http.ResponseWriter, q *http.Request) error {
 		if mode, err = strconv.ParseUint(s, 8, 12); err != nil {
 			return fmt.Errorf("mode %q: %w; write it in octal, such as 0644", s, ErrBadOp)
 		}
+	}
+	if err := r.icy(); err != nil {
+		return err
 	}
 	m, err := r.machine(q)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/patchbay/patchbay/guest/agent"
 	"github.com/patchbay/patchbay/labs"
 )
 
@@ -46,11 +47,21 @@ type Machine interface {
 	Console(i int) io.ReadWriter
 	// Boot waits until the guest is what its node says.
 	Boot(ctx context.Context) error
+	// Started is closed when the startup commands and services have run, or the
+	// machine has ended.
+	Started() <-chan struct{}
 	OpenConsole(ctx context.Context, i int) error
 	Resize(ctx context.Context, i int, cols, rows uint16) error
 	Exec(ctx context.Context, r *ExecRequest) (*ExecResult, error)
+	// Verify runs a program of the pristine image in the guest, for a check.
+	Verify(ctx context.Context, e agent.Exec) (agent.ExecResult, error)
 	PutFile(ctx context.Context, path string, mode uint32, data []byte) error
 	GetFile(ctx context.Context, path string) ([]byte, error)
+	// Flush returns when what programs have written is on the disk. Pause holds
+	// the machine, Resume lets it go on.
+	Flush(ctx context.Context) error
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
 	// Stop shuts the guest down in order, and kills it when ctx ends.
 	Stop(ctx context.Context) error
 	Kill()

@@ -38,6 +38,7 @@ type node struct {
 	ctx      context.Context // ends with the rack
 	over     chan struct{}   // closed when run has returned
 	bg       sync.WaitGroup  // tend
+	held     chan struct{}   // capacity 1: somebody holds the machine still
 	grumbles rate.Sometimes  // what guests and browsers can have logged as often as they like
 
 	mu         sync.Mutex
@@ -73,6 +74,7 @@ func newNode(ctx context.Context, r *Rack, plan Plan) *node {
 		orders: make(chan order, 16),
 		ctx:    ctx,
 		over:   make(chan struct{}),
+		held:   make(chan struct{}, 1),
 		status: Off,
 		kernel: plan.Node.Kernel,
 	}

@@ -2,6 +2,7 @@ package rack
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,8 @@ type Rack struct {
 	uplinks map[string]*way // by segment; set before the rack serves
 	probing chan struct{}   // full when too many probe
 	reading chan struct{}   // full when too many read the recording
+	checks  turns           // of those who have checks carried out
+	seed    string          // of the MACs of checks' probes, so that nobody knows them before
 	start   StartFunc
 	adapt   func(*uplink.Options) // Options.Uplink
 	started time.Time
@@ -57,11 +60,14 @@ type Rack struct {
 	stop    context.CancelFunc // ends the nodes
 	ending  context.Context    // done when stop was called
 
+	snapping sync.Mutex // held while all nodes are held still
+
 	mu            sync.Mutex
 	conns         map[*conn]struct{}
 	wg            sync.WaitGroup // connections
 	closed        bool           // no more connections
 	status        Status
+	frozen        string // why the owner is kept out; empty: not
 	version       uint64 // of the state; grows with every change
 	cached        []byte // the state's message at cachedVersion
 	cachedVersion uint64
@@ -110,6 +116,8 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 		conns:   map[*conn]struct{}{},
 		reading: make(chan struct{}, maxReading),
 		probing: make(chan struct{}, maxProbes),
+		checks:  newTurns(),
+		seed:    rand.Text(),
 		status:  Starting,
 		version: 1,
 	}
@@ -178,6 +186,9 @@ func (r *Rack) node(name string) (*node, error) {
 
 // Do carries out an operation and waits until it is done.
 func (r *Rack) Do(op Op) error {
+	if err := r.icy(); err != nil && op.Do != "end" {
+		return err
+	}
 	switch op.Do {
 	case "start", "stop", "restart", "reset":
 		if op.Node == "" {

@@ -24,7 +24,7 @@ func (r *Rack) State() *State {
 	r.mu.Lock()
 	s := &State{
 		Rack: r.spec.ID, Owner: r.spec.Owner, Lab: r.spec.LabSlug, Title: r.spec.Title,
-		Status: r.status, Started: r.started,
+		Status: r.status, Started: r.started, Frozen: r.frozen,
 	}
 	r.mu.Unlock()
 	onSegment := map[string][]PortState{}

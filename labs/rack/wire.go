@@ -56,6 +56,9 @@ func (r *Rack) wire() error {
 		if err := os.MkdirAll(net, 0o700); err != nil {
 			return fmt.Errorf("making the folder of %s: %w", spec.Name, err)
 		}
+		if err := sweep(plan.Dir); err != nil {
+			return err
+		}
 		for k := range spec.Interfaces {
 			nic, err := r.addPort(&plan, net, &spec.Interfaces[k])
 			if err != nil {

@@ -102,8 +102,8 @@ func (db *DB) RenewJoinCode(ctx context.Context, courseID int64, open bool) (cod
 func (db *DB) Enrolment(ctx context.Context, courseID, userID int64) (labs.Enrolment, error) {
 	e := labs.Enrolment{CourseID: courseID, UserID: userID}
 	var created int64
-	err := db.r.QueryRowContext(ctx, `SELECT staff, created_at FROM enrolments WHERE course_id = ? AND user_id = ?`,
-		courseID, userID).Scan(&e.Staff, &created)
+	err := db.r.QueryRowContext(ctx, `SELECT staff, coalesce(section_id, 0), created_at FROM enrolments WHERE course_id = ? AND user_id = ?`,
+		courseID, userID).Scan(&e.Staff, &e.SectionID, &created)
 	e.CreatedAt = fromMillis(created)
 	return e, notFound(err, "finding enrolment", "course")
 }
@@ -122,28 +122,33 @@ func enrol(ctx context.Context, tx *sql.Tx, courseID, userID int64, staff bool) 
 }
 
 // Join enrols a user, as a student, in the course with a join code, however it
-// was typed. Who is in it already stays what they are. NotFound when no course
-// has that code.
+// was typed; a section's code puts them into that section, too. Who is in it
+// already stays what they are. NotFound when no course has that code.
 func (db *DB) Join(ctx context.Context, userID int64, code string) (labs.Course, error) {
 	var c labs.Course
 	err := db.write(ctx, func(tx *sql.Tx) (err error) {
-		if c, err = courseByCode(ctx, tx, code); err != nil {
+		var section int64
+		if c, section, err = courseByCode(ctx, tx, code); err != nil {
 			return err
 		}
-		return join(ctx, tx, c.ID, userID)
+		return join(ctx, tx, c.ID, section, userID)
 	})
 	return c, err
 }
 
-func courseByCode(ctx context.Context, tx *sql.Tx, code string) (labs.Course, error) {
-	c, err := scanCourse(tx.QueryRowContext(ctx,
-		`SELECT `+courseCols+` FROM courses WHERE join_code = nullif(?, '')`, labs.CleanJoinCode(code)))
-	return c, notFound(err, "finding course by join code", "join code")
+// courseByCode finds a course by its code or that of one of its sections.
+func courseByCode(ctx context.Context, tx *sql.Tx, code string) (c labs.Course, section int64, err error) {
+	c, err = scanCourse(tx.QueryRowContext(ctx, `SELECT `+courseCols+`, coalesce(sections.id, 0) FROM courses
+		LEFT JOIN sections ON sections.course_id = courses.id AND sections.join_code = nullif(?1, '')
+		WHERE sections.id IS NOT NULL OR courses.join_code = nullif(?1, '') LIMIT 1`, labs.CleanJoinCode(code)), &section)
+	return c, section, notFound(err, "finding course by join code", "join code")
 }
 
-func join(ctx context.Context, tx *sql.Tx, courseID, userID int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO enrolments (course_id, user_id, created_at) VALUES (?, ?, ?)
-		ON CONFLICT DO NOTHING`, courseID, userID, millis(time.Now()))
+// join enrols a student. A section's code puts into it who is in none, and no staff.
+func join(ctx context.Context, tx *sql.Tx, courseID, sectionID, userID int64) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO enrolments (course_id, user_id, section_id, created_at) VALUES (?, ?, nullif(?, 0), ?)
+		ON CONFLICT DO UPDATE SET section_id = excluded.section_id WHERE section_id IS NULL AND NOT staff`,
+		courseID, userID, sectionID, millis(time.Now()))
 	return conflict(err, "enrolling", "")
 }
 
@@ -155,13 +160,14 @@ func (db *DB) Register(ctx context.Context, u *labs.User, passwordHash, code str
 	u.Role, u.Disabled = labs.Student, false
 	err := db.write(ctx, func(tx *sql.Tx) (err error) {
 		// The code first: who has none is not to learn which logins are taken.
-		if c, err = courseByCode(ctx, tx, code); err != nil {
+		var section int64
+		if c, section, err = courseByCode(ctx, tx, code); err != nil {
 			return err
 		}
 		if err := createUser(ctx, tx, u, passwordHash); err != nil {
 			return err
 		}
-		return join(ctx, tx, c.ID, u.ID)
+		return join(ctx, tx, c.ID, section, u.ID)
 	})
 	return c, err
 }
@@ -176,14 +182,14 @@ func (db *DB) Leave(ctx context.Context, courseID, userID int64) error {
 
 // Members lists a course's people, staff first, then by name.
 func (db *DB) Members(ctx context.Context, courseID int64) ([]labs.Member, error) {
-	rows, err := db.r.QueryContext(ctx, `SELECT `+userCols+`, enrolments.staff FROM users
+	rows, err := db.r.QueryContext(ctx, `SELECT `+userCols+`, enrolments.staff, coalesce(enrolments.section_id, 0) FROM users
 		JOIN enrolments ON enrolments.user_id = users.id WHERE enrolments.course_id = ?
 		ORDER BY enrolments.staff DESC, users.name, users.login`, courseID)
 	if err != nil {
 		return nil, fmt.Errorf("listing members: %w", err)
 	}
 	return scanAll(rows, func(rows *sql.Rows) (m labs.Member, err error) {
-		m.User, err = scanUser(rows, &m.Staff)
+		m.User, err = scanUser(rows, &m.Staff, &m.SectionID)
 		return m, err
 	})
 }

@@ -183,7 +183,7 @@ func TestRacks(t *testing.T) {
 	results := make(chan result, 10)
 	for range cap(results) {
 		wg.Go(func() {
-			r, made, err := db.EnsureRack(ctx, anna.ID, "two-hosts", "v1")
+			r, made, err := db.EnsureRack(ctx, labs.RackFor{UserID: anna.ID, LabSlug: "two-hosts"}, "v1")
 			if err != nil {
 				t.Error(err)
 			}
@@ -192,7 +192,7 @@ func TestRacks(t *testing.T) {
 	}
 	wg.Wait()
 	close(results)
-	rack, err := db.RackOf(ctx, anna.ID, "two-hosts")
+	rack, err := db.RackOf(ctx, labs.RackFor{UserID: anna.ID, LabSlug: "two-hosts"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestRacks(t *testing.T) {
 		t.Errorf("%d of the calls made it", n)
 	}
 
-	second, _, err := db.EnsureRack(ctx, bob.ID, "two-hosts", "v2")
+	second, _, err := db.EnsureRack(ctx, labs.RackFor{UserID: bob.ID, LabSlug: "two-hosts"}, "v2")
 	if err != nil || second.ID == rack.ID {
 		t.Errorf("bob's rack = %+v, %v", second, err)
 	}
@@ -227,7 +227,7 @@ func TestRacks(t *testing.T) {
 	wantCode(t, db.DeleteRack(ctx, rack.ID), labs.NotFound)
 	_, err = db.Rack(ctx, rack.ID)
 	wantCode(t, err, labs.NotFound)
-	_, _, err = db.EnsureRack(ctx, 99, "two-hosts", "v1")
+	_, _, err = db.EnsureRack(ctx, labs.RackFor{UserID: 99, LabSlug: "two-hosts"}, "v1")
 	wantCode(t, err, labs.NotFound)
 }
 

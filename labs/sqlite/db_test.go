@@ -256,7 +256,7 @@ func TestConcurrency(t *testing.T) {
 					t.Errorf("writing: %v", err)
 				}
 			}
-			if _, _, err := db.EnsureRack(ctx, u.ID, "two-hosts", "digest"); err != nil {
+			if _, _, err := db.EnsureRack(ctx, labs.RackFor{UserID: u.ID, LabSlug: "two-hosts"}, "digest"); err != nil {
 				t.Errorf("recording rack: %v", err)
 			}
 		})

@@ -9,27 +9,42 @@ import (
 	"github.com/patchbay/patchbay/labs"
 )
 
-const rackCols = `id, user_id, lab_slug, lab_digest, created_at`
+const rackCols = `id, user_id, lab_slug, coalesce(assignment_id, 0), coalesce(team_id, 0), coalesce(submission_id, 0), lab_digest, created_at`
 
 func scanRack(row rowScanner) (labs.RackRecord, error) {
 	var r labs.RackRecord
 	var created int64
-	err := row.Scan(&r.ID, &r.UserID, &r.LabSlug, &r.LabDigest, &created)
+	err := row.Scan(&r.ID, &r.UserID, &r.LabSlug, &r.AssignmentID, &r.TeamID, &r.SubmissionID, &r.LabDigest, &created)
 	r.CreatedAt = fromMillis(created)
 	return r, err
 }
 
-// EnsureRack finds a user's rack for a lab, or records a new one with a new ID
+// rackWhere is the condition that finds the one rack for something. The
+// partial indexes of the table hold the same conditions.
+func rackWhere(f labs.RackFor) (string, []any) {
+	switch {
+	case f.SubmissionID != 0:
+		return `WHERE user_id = ? AND submission_id = ?`, []any{f.UserID, f.SubmissionID}
+	case f.TeamID != 0:
+		return `WHERE team_id = ?`, []any{f.TeamID}
+	case f.AssignmentID != 0:
+		return `WHERE assignment_id = ? AND user_id = ? AND team_id IS NULL`, []any{f.AssignmentID, f.UserID}
+	}
+	return `WHERE user_id = ? AND lab_slug = ? AND assignment_id IS NULL AND submission_id IS NULL`, []any{f.UserID, f.LabSlug}
+}
+
+// EnsureRack finds the rack for something, or records a new one with a new ID
 // made from the lab's version digest. made says which it was: a rack that was
 // there may have been made from another version.
-func (db *DB) EnsureRack(ctx context.Context, userID int64, slug, digest string) (r labs.RackRecord, made bool, err error) {
+func (db *DB) EnsureRack(ctx context.Context, f labs.RackFor, digest string) (r labs.RackRecord, made bool, err error) {
 	// Nearly always it is there, and a reader sees it without the write lock.
-	if r, err = db.RackOf(ctx, userID, slug); err == nil || labs.CodeOf(err) != labs.NotFound {
+	if r, err = db.RackOf(ctx, f); err == nil || labs.CodeOf(err) != labs.NotFound {
 		return r, false, err
 	}
 	err = db.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO racks (`+rackCols+`) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (user_id, lab_slug) DO NOTHING`, labs.NewRackID(), userID, slug, digest, millis(time.Now()))
+		res, err := tx.ExecContext(ctx, `INSERT INTO racks (id, user_id, lab_slug, assignment_id, team_id, submission_id, lab_digest, created_at)
+			VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), nullif(?, 0), ?, ?) ON CONFLICT DO NOTHING`,
+			labs.NewRackID(), f.UserID, f.LabSlug, f.AssignmentID, f.TeamID, f.SubmissionID, digest, millis(time.Now()))
 		if err != nil {
 			return conflict(err, "recording rack", "")
 		}
@@ -38,8 +53,8 @@ func (db *DB) EnsureRack(ctx context.Context, userID int64, slug, digest string)
 			return fmt.Errorf("recording rack: %w", err)
 		}
 		made = n == 1
-		r, err = scanRack(tx.QueryRowContext(ctx, `SELECT `+rackCols+` FROM racks WHERE user_id = ? AND lab_slug = ?`, userID, slug))
-		if err != nil {
+		where, args := rackWhere(f)
+		if r, err = scanRack(tx.QueryRowContext(ctx, `SELECT `+rackCols+` FROM racks `+where, args...)); err != nil {
 			return fmt.Errorf("recording rack: %w", err)
 		}
 		return nil
@@ -53,15 +68,36 @@ func (db *DB) Rack(ctx context.Context, id string) (labs.RackRecord, error) {
 	return r, notFound(err, "finding rack", "rack")
 }
 
-// RackOf finds a user's rack for a lab.
-func (db *DB) RackOf(ctx context.Context, userID int64, slug string) (labs.RackRecord, error) {
-	r, err := scanRack(db.r.QueryRowContext(ctx, `SELECT `+rackCols+` FROM racks WHERE user_id = ? AND lab_slug = ?`, userID, slug))
+// RackOf finds the rack for something.
+func (db *DB) RackOf(ctx context.Context, f labs.RackFor) (labs.RackRecord, error) {
+	where, args := rackWhere(f)
+	r, err := scanRack(db.r.QueryRowContext(ctx, `SELECT `+rackCols+` FROM racks `+where, args...))
 	return r, notFound(err, "finding rack", "rack")
 }
 
-// RacksOf lists a user's racks, the newest first.
+// RacksOf lists the racks that a user owns, their teams' included, the newest first.
 func (db *DB) RacksOf(ctx context.Context, userID int64) ([]labs.RackRecord, error) {
-	return db.racks(ctx, `WHERE user_id = ?`, userID)
+	return db.racks(ctx, `WHERE user_id = ?1 AND team_id IS NULL
+		OR team_id IN (SELECT team_id FROM team_members WHERE user_id = ?1)`, userID)
+}
+
+// OwnsRack says whether a rack is a user's own, or that of a team they are in.
+// Who has left the team that they began a rack for owns it no longer.
+func (db *DB) OwnsRack(ctx context.Context, userID int64, r labs.RackRecord) (owns bool, err error) {
+	if r.TeamID == 0 {
+		return r.UserID == userID, nil
+	}
+	err = db.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM team_members WHERE team_id = ? AND user_id = ?)`,
+		r.TeamID, userID).Scan(&owns)
+	if err != nil {
+		return false, fmt.Errorf("looking for a rack's owner in its team: %w", err)
+	}
+	return owns, nil
+}
+
+// RacksOfAssignment lists the racks that were begun for an assignment.
+func (db *DB) RacksOfAssignment(ctx context.Context, assignmentID int64) ([]labs.RackRecord, error) {
+	return db.racks(ctx, `WHERE assignment_id = ?`, assignmentID)
 }
 
 // Racks lists all racks, the newest first.

@@ -58,3 +58,22 @@ for (const t of document.querySelectorAll<HTMLTimeElement>("time[datetime]")) {
   const dateOnly = t.dataset["format"] === "date" || !/\d:\d/.test(t.textContent ?? "");
   t.textContent = at.toLocaleString(undefined, dateOnly ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
 }
+
+// <input type="datetime-local" data-utc> holds UTC from the server and in what
+// is sent to it; in between it shows the reader's own time.
+const offset = (t: Date): number => t.getTimezoneOffset() * 60_000;
+const field = (t: Date): string => (Number.isNaN(t.getTime()) ? "" : t.toISOString().slice(0, 16));
+const zoned = [...document.querySelectorAll<HTMLInputElement>("input[data-utc]")];
+for (const input of zoned) {
+  if (!input.value) continue;
+  const utc = new Date(input.value + "Z");
+  input.value = field(new Date(utc.getTime() - offset(utc)));
+}
+for (const label of document.querySelectorAll("[data-zone]")) {
+  label.textContent = `(${Intl.DateTimeFormat().resolvedOptions().timeZone})`;
+}
+document.addEventListener("formdata", (e) => {
+  for (const input of zoned) {
+    if (input.form === e.target && input.value) e.formData.set(input.name, field(new Date(input.value)));
+  }
+});

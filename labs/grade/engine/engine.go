@@ -3,7 +3,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"github.com/patchbay/patchbay/guest/agent"
 	"github.com/patchbay/patchbay/labs"
@@ -19,14 +18,19 @@ type Target interface {
 	// Node finds a running node; its error is a finding about the student's
 	// lab when it is a *NotRunning, and ours otherwise.
 	Node(name string) (Node, error)
-	// Attach has a probe host join a segment; the caller closes it.
-	Attach(ctx context.Context, at grade.At) (*probe.Host, error)
+	// Attach has a probe host join a segment. The caller calls done, which
+	// takes it away, and closes it not itself: within one run, checks that join
+	// at the same place with the same addresses share one host, and no address
+	// is on a segment twice at a time.
+	Attach(ctx context.Context, at grade.At) (h *probe.Host, done func(), err error)
 	// Ring is the recording of all frames, Port a port's name in it.
 	Ring() *record.Ring
 	Port(node, iface string) string
+	// MAC is the address that an interface was given: "02:…".
+	MAC(node, iface string) string
 	// Disk opens the node's disk as it is now, read from outside in a guest of
-	// its own; the caller closes it. It is made once for all checks that ask
-	// within one run.
+	// its own; the caller closes it. Within one run it is made once for all
+	// checks that ask. What is wrong with the disk itself is an *Unreadable.
 	Disk(ctx context.Context, node string) (Disk, error)
 }
 
@@ -39,7 +43,7 @@ func (e *NotRunning) Error() string { return e.Node + " does not run: " + e.Reas
 type Node interface {
 	// Verify runs a program of the pristine image in the node, where nothing
 	// that the student changed in its file system is in the way. A program
-	// that fails is a result.
+	// that fails is a result. A node that does not answer is *NotRunning.
 	Verify(ctx context.Context, v agent.Exec) (agent.ExecResult, error)
 }
 
@@ -63,15 +67,23 @@ type Entry struct {
 	Names   []string // of a directory, sorted, at most 1000
 	Link    string   // where a link leads (the last one that was followed)
 	Changed bool     // not as the image has it
+	Trouble string   // why the disk cannot be read there, a clause; a finding
 }
+
+// Unreadable says what is wrong with a student's disk as a whole.
+type Unreadable struct{ Node, Reason string }
+
+func (e *Unreadable) Error() string { return "the disk of " + e.Node + " cannot be read: " + e.Reason }
 
 // Options of a Run.
 type Options struct {
 	Lab, Digest string
 	Boot        grade.Boot
-	// Progress is called with each result as it is there, by one goroutine at a time.
+	// Progress is called with each result as it is there, by one goroutine at a
+	// time. It may be nil.
 	Progress func(grade.Result)
-	// Parallel is how many checks are tried at once; 0 means 8.
+	// Parallel is how many checks are tried at once, those aside that wait for
+	// their next try or watch the wire; 0 means 8.
 	Parallel int
 }
 
@@ -81,10 +93,4 @@ type verdict struct {
 	seen     string // a sentence
 	doubt    string
 	evidence []grade.Evidence
-}
-
-// Run carries the checks out. Its error is about the run as a whole; what
-// goes wrong with one check is its Result.
-func Run(ctx context.Context, t Target, checks []grade.Check, o Options) (*grade.Report, error) {
-	return nil, errors.New("not there yet")
 }

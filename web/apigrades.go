@@ -1,0 +1,421 @@
+package web
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/grade"
+	"github.com/patchbay/patchbay/labs/sqlite"
+)
+
+type gradesJSON struct {
+	Assignments []int64         `json:"assignments"`
+	Students    []studentGrades `json:"students"`
+}
+
+type studentGrades struct {
+	ID      int64        `json:"id"`
+	Login   string       `json:"login"`
+	Name    string       `json:"name"`
+	Section string       `json:"section,omitempty"`
+	Grades  []*gradeJSON `json:"grades"` // in the order of assignments; null: none
+}
+
+// apiGrades is a course's gradebook.
+func (s *Server) apiGrades(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.findCourse(r)
+	if err != nil {
+		return err
+	}
+	g, err := s.gradebook(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, gradesJSON{
+		Assignments: each(g.Assignments, func(a labs.Assignment) int64 { return a.ID }),
+		Students: each(g.Rows, func(r gradeRow) studentGrades {
+			return studentGrades{r.ID, r.Login, r.Name, r.Section,
+				each(r.Cells, func(st sqlite.Standing) *gradeJSON { return toGradeJSON(st.Grade) })}
+		}),
+	})
+}
+
+type studentGradeJSON struct {
+	Grade       *gradeJSON       `json:"grade,omitempty"`
+	Extension   *extensionJSON   `json:"extension,omitempty"`
+	Submissions []submissionJSON `json:"submissions"`
+	History     []changeJSON     `json:"history"`
+}
+
+type extensionJSON struct {
+	Due      *time.Time `json:"due,omitempty"`
+	Closes   *time.Time `json:"closes,omitempty"`
+	Attempts int        `json:"attempts"`
+	Comment  string     `json:"comment"`
+}
+
+type changeJSON struct {
+	At      time.Time `json:"at"`
+	By      string    `json:"by,omitempty"` // a name; absent: the server
+	Why     string    `json:"why"`
+	Comment string    `json:"comment,omitempty"`
+	Old     *float64  `json:"old"`
+	New     *float64  `json:"new"`
+}
+
+type submissionJSON struct {
+	ID         int64                `json:"id"`
+	Assignment int64                `json:"assignment"`
+	User       int64                `json:"user"`
+	Team       int64                `json:"team,omitempty"`
+	Attempt    int                  `json:"attempt"`
+	Created    time.Time            `json:"created"`
+	State      labs.SubmissionState `json:"state"`
+	Digest     string               `json:"digest"`
+	Score      *float64             `json:"score,omitempty"` // once it is graded, and shown
+	Worth      *float64             `json:"worth,omitempty"`
+	Error      string               `json:"error,omitempty"`
+}
+
+func toSubmissionJSON(sub labs.Submission, shows bool) submissionJSON {
+	j := submissionJSON{ID: sub.ID, Assignment: sub.AssignmentID, User: sub.UserID, Team: sub.TeamID, Attempt: sub.Attempt,
+		Created: sub.CreatedAt, State: sub.State, Digest: sub.LabDigest, Error: sub.Error}
+	if shows && !sub.GradedAt.IsZero() {
+		j.Score, j.Worth = &sub.Score, &sub.Worth
+	}
+	return j
+}
+
+// apiGrade is a student's grade with all that made it.
+func (s *Server) apiGrade(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	as, user, err := s.thisGrade(r)
+	if err != nil {
+		return err
+	}
+	st, err := s.store.Standing(ctx, as.ID, user)
+	if err != nil {
+		return err
+	}
+	j := studentGradeJSON{Grade: toGradeJSON(st.Grade)}
+	extensions, err := s.store.Extensions(ctx, as.ID)
+	if err != nil {
+		return err
+	}
+	for _, e := range extensions {
+		if e.UserID == user {
+			j.Extension = &extensionJSON{optional(e.DueAt), optional(e.ClosesAt), e.Attempts, e.Comment}
+		}
+	}
+	all, err := s.store.SubmissionsOf(ctx, as.ID, user)
+	if err != nil {
+		return err
+	}
+	j.Submissions = each(all, func(sub labs.Submission) submissionJSON { return toSubmissionJSON(sub, true) })
+	history, err := s.store.GradeHistory(ctx, as.ID, user)
+	if err != nil {
+		return err
+	}
+	j.History = each(history, func(c labs.GradeChange) changeJSON { return changeJSON{c.At, c.By, c.Why, c.Comment, c.Old, c.New} })
+	return writeJSON(w, http.StatusOK, j)
+}
+
+func (s *Server) apiAdjust(w http.ResponseWriter, r *http.Request) error {
+	as, user, err := s.thisGrade(r)
+	if err != nil {
+		return err
+	}
+	var req adjustmentJSON
+	if err := readJSON(w, r, &req); err != nil {
+		return err
+	}
+	err = s.store.Adjust(r.Context(), labs.Adjustment{AssignmentID: as.ID, UserID: user, Kind: req.Kind, Value: req.Value,
+		Comment: req.Comment, ByID: actorOf(r.Context()).ID})
+	if err != nil {
+		return err
+	}
+	return s.apiGrade(w, r)
+}
+
+func (s *Server) apiUnadjust(w http.ResponseWriter, r *http.Request) error {
+	as, user, err := s.thisGrade(r)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Unadjust(r.Context(), as.ID, user, actorOf(r.Context()).ID); err != nil {
+		return err
+	}
+	return s.apiGrade(w, r)
+}
+
+func (s *Server) apiExtend(w http.ResponseWriter, r *http.Request) error {
+	as, user, err := s.thisGrade(r)
+	if err != nil {
+		return err
+	}
+	var req extensionJSON
+	if err := readJSON(w, r, &req); err != nil {
+		return err
+	}
+	e := labs.Extension{AssignmentID: as.ID, UserID: user, Attempts: req.Attempts, Comment: req.Comment, ByID: actorOf(r.Context()).ID}
+	if req.Due != nil {
+		e.DueAt = *req.Due
+	}
+	if req.Closes != nil {
+		e.ClosesAt = *req.Closes
+	}
+	if err := s.store.Extend(r.Context(), e); err != nil {
+		return err
+	}
+	return s.apiGrade(w, r)
+}
+
+func (s *Server) apiUnextend(w http.ResponseWriter, r *http.Request) error {
+	as, user, err := s.thisGrade(r)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Unextend(r.Context(), as.ID, user, actorOf(r.Context()).ID); err != nil {
+		return err
+	}
+	return s.apiGrade(w, r)
+}
+
+// apiSubmissions lists what was handed in: for staff everybody's, otherwise yours.
+func (s *Server) apiSubmissions(w http.ResponseWriter, r *http.Request) error {
+	as, staff, err := s.thisAssignment(r)
+	if err != nil {
+		return err
+	}
+	var all []labs.Submission
+	if staff {
+		all, err = s.store.Submissions(r.Context(), as.ID)
+	} else {
+		all, err = s.store.SubmissionsOf(r.Context(), as.ID, actorOf(r.Context()).ID)
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, each(all, func(sub labs.Submission) submissionJSON {
+		return toSubmissionJSON(sub, staff || as.ShowsGrades())
+	}))
+}
+
+var errNoSubmission = labs.Errorf(labs.NotFound, "There is no such submission, or it is not yours.")
+
+// findSubmission finds a submission of a's, of their team's, or of one whom
+// they teach. The answer is the same for none and one that is not for a.
+func (s *Server) findSubmission(r *http.Request) (sub labs.Submission, as labs.Assignment, staff bool, err error) {
+	ctx := r.Context()
+	a := actorOf(ctx)
+	id, err := pathID(r, "submission")
+	if err != nil {
+		return sub, as, false, errNoSubmission
+	}
+	sub, err = s.store.Submission(ctx, id)
+	if err == nil {
+		as, staff, err = s.findAssignment(ctx, a, sub.AssignmentID)
+	}
+	if labs.CodeOf(err) == labs.NotFound {
+		err = errNoSubmission
+	}
+	if err != nil || staff {
+		return sub, as, staff, err
+	}
+	st, err := s.store.Standing(ctx, as.ID, a.ID)
+	if err == nil && (sub.TeamID != st.TeamID || sub.TeamID == 0 && sub.UserID != a.ID) {
+		err = errNoSubmission
+	}
+	return sub, as, false, err
+}
+
+func (s *Server) apiSubmission(w http.ResponseWriter, r *http.Request) error {
+	sub, as, staff, err := s.findSubmission(r)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, toSubmissionJSON(sub, staff || as.ShowsGrades()))
+}
+
+// apiReport is what a submission's checks found, whole: for staff alone.
+func (s *Server) apiReport(w http.ResponseWriter, r *http.Request) error {
+	sub, _, staff, err := s.findSubmission(r)
+	if err == nil && !staff {
+		err = errNoSubmission
+	}
+	if err != nil {
+		return err
+	}
+	live, fresh, err := s.store.Reports(r.Context(), sub.ID)
+	if err != nil {
+		return err
+	}
+	report := fresh
+	if boot := r.URL.Query().Get("boot"); boot == string(grade.Live) || boot == "" && fresh == nil {
+		report = live
+	}
+	if report == nil {
+		return labs.Errorf(labs.NotFound, "There is no such report of this submission (yet).")
+	}
+	name := fmt.Sprintf("submission-%d", sub.ID)
+	switch r.URL.Query().Get("format") {
+	case "", "json":
+		download(w, "application/json", name+".json")
+		return report.WriteJSON(w)
+	case "junit":
+		download(w, "application/xml", name+".xml")
+		return report.WriteJUnit(w)
+	case "gradescope":
+		download(w, "application/json", "results.json")
+		return report.WriteGradescope(w)
+	}
+	return labs.Errorf(labs.Invalid, "format is json, junit or gradescope.")
+}
+
+// Sections and rosters.
+
+type sectionJSON struct {
+	ID       int64  `json:"id"`
+	Name     string `json:"name"`
+	JoinCode string `json:"join_code,omitempty"`
+}
+
+func toSectionJSON(x labs.Section) sectionJSON { return sectionJSON{x.ID, x.Name, x.JoinCode} }
+
+func (s *Server) apiSections(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.findCourse(r)
+	if err != nil {
+		return err
+	}
+	all, err := s.store.Sections(r.Context(), c.ID)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, each(all, toSectionJSON))
+}
+
+func (s *Server) apiCreateSection(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.findCourse(r)
+	if err != nil {
+		return err
+	}
+	var req struct {
+		Name string `json:"name"`
+	}
+	if err := readJSON(w, r, &req); err != nil {
+		return err
+	}
+	x, err := s.store.CreateSection(r.Context(), c.ID, req.Name)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, toSectionJSON(x))
+}
+
+// apiChangeSection renames a section, or renews or closes its join code.
+func (s *Server) apiChangeSection(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.findCourse(r)
+	if err != nil {
+		return err
+	}
+	id, err := pathID(r, "section")
+	if err != nil {
+		return err
+	}
+	var req struct {
+		Name *string `json:"name"`
+		Open *bool   `json:"open"`
+	}
+	if err := readJSON(w, r, &req); err != nil {
+		return err
+	}
+	if req.Name != nil {
+		err = s.store.RenameSection(r.Context(), c.ID, id, *req.Name)
+	}
+	if err == nil && req.Open != nil {
+		_, err = s.store.RenewSectionCode(r.Context(), c.ID, id, *req.Open)
+	}
+	if err != nil {
+		return err
+	}
+	return s.apiSections(w, r)
+}
+
+func (s *Server) apiDeleteSection(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.findCourse(r)
+	if err != nil {
+		return err
+	}
+	id, err := pathID(r, "section")
+	if err != nil {
+		return err
+	}
+	if err := s.store.DeleteSection(r.Context(), c.ID, id); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+type rosterRowJSON struct {
+	Line    int    `json:"line"`
+	Login   string `json:"login"`
+	Name    string `json:"name"`
+	Section string `json:"section,omitempty"`
+	New     bool   `json:"new"`
+	Member  bool   `json:"member"` // was in the course before
+	Problem string `json:"problem,omitempty"`
+	Link    string `json:"link,omitempty"` // of a new account, shown this once
+}
+
+// apiRoster imports a list of students, or with dry_run says what would happen.
+func (s *Server) apiRoster(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	c, err := s.findCourse(r)
+	if err != nil {
+		return err
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, labs.MaxRoster))
+	if err != nil {
+		return err
+	}
+	entries, err := labs.ReadRoster("list", data)
+	if err != nil {
+		return err
+	}
+	var rows []sqlite.RosterRow
+	dry := r.URL.Query().Get("dry_run") != ""
+	if dry {
+		rows, err = s.store.PlanRoster(ctx, c.ID, entries)
+	} else {
+		rows, err = s.store.ImportRoster(ctx, c.ID, entries)
+	}
+	if labs.CodeOf(err) == labs.Invalid {
+		var problems labs.Problems
+		for _, row := range rows {
+			if row.Problem != "" {
+				problems = append(problems, labs.Problem{File: "list", Line: row.Line, Col: 1, Message: row.Problem})
+			}
+		}
+		return problems
+	}
+	if err != nil {
+		return err
+	}
+	answer := make([]rosterRowJSON, len(rows))
+	for i, row := range rows {
+		answer[i] = rosterRowJSON{Line: row.Line, Login: row.User.Login, Name: row.User.Name, Section: row.Section,
+			New: row.New, Member: row.Member, Problem: row.Problem}
+		if row.New && !dry {
+			inv, err := s.invite(r, row.User)
+			if err != nil {
+				return err
+			}
+			answer[i].Link = inv.URL
+		}
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}

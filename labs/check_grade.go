@@ -62,7 +62,7 @@ func (c *gradeChecker) checks() []grade.Check {
 			at := dc.at.at(fmt.Sprintf("needs[%d]", i), dc.name.mark)
 			if need == g.Name {
 				c.probs.add(at, "remove it", "the check needs itself")
-			} else if !slices.Contains(c.checkNames(), need) {
+			} else if need != "" && !slices.Contains(c.checkNames(), need) {
 				c.probs.add(at, didYouMean(need, c.checkNames(), "name another check of this lab"), "there is no check %s", quoteShort(need))
 			}
 		}
@@ -150,6 +150,7 @@ func (c *gradeChecker) kind(dc *draftCheck, g *grade.Check) {
 	before := len(c.probs.list)
 	known("node", kind.Nodes(), nodes)
 	known("segment", kind.Segments(), segments)
+	c.places(dc, name, kind, append(nodes, segments...))
 	kind.Validate(func(field, fix, format string, args ...any) {
 		path := name
 		if field != "" {
@@ -172,12 +173,44 @@ func (c *gradeChecker) kind(dc *draftCheck, g *grade.Check) {
 	}
 }
 
+// places checks what a kind names besides nodes and segments.
+func (c *gradeChecker) places(dc *draftCheck, name string, kind grade.Kind, there []string) {
+	if p, ok := kind.(grade.Prober); ok {
+		for _, x := range p.Probes() {
+			if slices.ContainsFunc(c.topo.Segments, func(s Segment) bool { return s.Name == x && s.Kind == Link }) {
+				c.probs.add(c.find(dc, name, "segment", x), "", "segment %q is a link: %s", x, grade.NoRoom)
+			}
+		}
+	}
+	if p, ok := kind.(grade.Placer); ok {
+		for _, x := range p.Interfaces() {
+			node, iface, _ := strings.Cut(x, "/")
+			i := slices.IndexFunc(c.topo.Nodes, func(n Node) bool { return n.Name == node })
+			if i < 0 {
+				continue // said of the node
+			}
+			var names []string
+			for _, f := range c.topo.Nodes[i].Interfaces {
+				names = append(names, f.Name)
+			}
+			if !slices.Contains(names, iface) {
+				c.probs.add(c.find(dc, name, "node", x), didYouMean(iface, names, "name one of its interfaces"), "%s has no interface %s", node, quoteShort(iface))
+			}
+		}
+	}
+	if p, ok := kind.(grade.Locator); ok {
+		if x := p.Where(); x != "" && !slices.Contains(there, x) {
+			c.probs.add(c.find(dc, name, "on", x), didYouMean(x, there, "name a segment, a node, or NODE/INTERFACE"), "there is no segment or node %s", quoteShort(x))
+		}
+	}
+}
+
 // find is where a check's kind names a node or segment: below a key called
 // what when there is one, else wherever it is written.
 func (c *gradeChecker) find(dc *draftCheck, kind, what, name string) mark {
 	var best string
 	for path, t := range dc.at {
-		if t.s != name || !strings.HasPrefix(path, kind+".") {
+		if t.s != name && !strings.HasPrefix(t.s, name+"/") || !strings.HasPrefix(path, kind+".") {
 			continue
 		}
 		better := strings.Contains(path, "."+what)

@@ -43,7 +43,7 @@ var reservedNames = []string{"all", "host", "localhost", "none", "rack"}
 // decodeLab decodes a lab.yaml. content resolves a file's source.
 func decodeLab(d *decoder, root ast.Node, content func(source text) ([]byte, uint32, bool)) *draft {
 	dr := &draft{}
-	d.object(root, "a lab", []field{
+	d.object(root, labForm, []field{
 		{"title", func(n ast.Node) { dr.title = d.line(n, "the title", 100) }},
 		{"summary", func(n ast.Node) { dr.summary = d.line(n, "the summary", 300) }},
 		{"description", func(n ast.Node) { dr.description, _ = d.str(n, "the description", 16<<10) }},
@@ -116,7 +116,7 @@ func (d *decoder) node(e entry, content func(text) ([]byte, uint32, bool)) *draf
 		d.probs.add(e.key.mark, "choose another name", "%q cannot be the name of a node: it has a meaning of its own", e.key.s)
 	}
 	nd := &dn.node
-	d.object(e.value, "a node", []field{
+	d.object(e.value, nodeForm, []field{
 		{"image", func(n ast.Node) { nd.Image = d.artefact(n, "image") }},
 		{"kernel", func(n ast.Node) { nd.Kernel = d.artefact(n, "kernel") }},
 		{"mode", func(n ast.Node) { nd.Mode = d.choice(n, "mode", "ptrace", "seccomp").s }},

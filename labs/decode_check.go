@@ -90,7 +90,7 @@ func (d *decoder) mutants(n ast.Node) []*draftMutant {
 		}
 		d.name(e.key, "mutant")
 		dm := &draftMutant{name: e.key}
-		d.object(e.value, "a mutant", []field{
+		d.object(e.value, mutantForm, []field{
 			{"about", func(n ast.Node) { dm.about = d.line(n, "about", 300) }},
 			{"fails", func(n ast.Node) {
 				for _, item := range d.list(n, "fails", grade.MaxChecks) {

@@ -2,6 +2,7 @@ package labs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -118,20 +119,19 @@ func (d *decoder) key(n ast.MapKeyNode) (text, bool) {
 	return text{}, false
 }
 
-// object decodes a mapping with known keys.
-func (d *decoder) object(n ast.Node, what string, fields []field) {
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
+// object decodes a mapping with the keys of a form; fields say how, one for
+// each of them.
+func (d *decoder) object(n ast.Node, form *Form, fields []field) {
+	names := make([]string, len(form.Keys))
+	for i, k := range form.Keys {
+		names[i] = k.Name
 	}
 	fix := "its keys are " + strings.Join(names, ", ")
-next:
 	for _, e := range d.entries(n, "key", fix) {
-		for _, f := range fields {
-			if f.name == e.key.s {
-				f.decode(e.value)
-				continue next
-			}
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == e.key.s })
+		if i >= 0 && slices.Contains(names, e.key.s) {
+			fields[i].decode(e.value)
+			continue
 		}
 		otherwise := fix
 		for _, name := range names {
@@ -139,7 +139,7 @@ next:
 				otherwise = `did you mean "` + name + `"?`
 			}
 		}
-		d.probs.add(e.key.mark, didYouMean(e.key.s, names, otherwise), "%s has no key %q", what, e.key.s)
+		d.probs.add(e.key.mark, didYouMean(e.key.s, names, otherwise), "%s has no key %q", form.Name, e.key.s)
 	}
 }
 

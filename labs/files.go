@@ -136,7 +136,7 @@ func (d *decoder) nodeFile(e entry, content func(text) ([]byte, uint32, bool)) (
 	var source, inline text
 	var hasSource, hasInline, hasMode bool
 	var mode uint32
-	d.object(e.value, "a file", []field{
+	d.object(e.value, fileForm, []field{
 		{"source", func(n ast.Node) { source, hasSource = d.str(n, "source", maxPath) }},
 		{"content", func(n ast.Node) { inline, hasInline = d.str(n, "content", maxYAML) }},
 		{"mode", func(n ast.Node) {

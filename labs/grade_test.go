@@ -30,8 +30,8 @@ nodes:
   pc2: {interfaces: {eth0: lan}}
 segments: {lan: switch}
 checks:
-  up: {title: "pc1 is up, says ((word))", points: 3, hint: base, within: 30s, link: {node: pc1}}
-  second: {needs: [up], not: true, link: {node: pc2}}
+  up: {title: "pc1 is up, says ((word))", points: 3, hint: base, within: 30s, sysctl: {node: pc1, key: net.ipv4.ip_forward, value: 1}}
+  second: {needs: [up], not: true, process: {node: pc2, name: bird}}
 mutants:
   lazy: {about: does nothing on pc2, fails: [second]}
 -- base/guide.md --
@@ -52,8 +52,8 @@ parameters:
   token: {secret: 16}
 checks:
   second: {points: 0.5, step: second}
-  up: {step: "one-more", ping: {segment: lan}}
-  third: {visible: after, reboot: false, for: 5s, link: {node: pc1}}
+  up: {step: "one-more", ping: {segment: lan, to: 10.0.0.1}}
+  third: {visible: after, reboot: false, for: 5s, sysctl: {node: pc1, key: net.ipv4.ip_forward, value: 1}}
 -- lab/guide.md --
 # One ((word)) {#one-more}
 
@@ -88,8 +88,8 @@ func TestChecks(t *testing.T) {
 	}
 	want := []string{
 		"up “pc1 is up, says mary” 3 base one-more [] false 30s 2s always false ping wire",
-		"second “second” 0.5  second [up] true 10s 2s always false link guest",
-		"third “third” 1   [] false 10s 5s after true link guest",
+		"second “second” 0.5  second [up] true 10s 2s always false process guest",
+		"third “third” 1   [] false 10s 5s after true sysctl guest",
 	}
 	// A title that was left out is the kind's own sentence, whatever that is.
 	for i := range got[1:] {
@@ -103,7 +103,7 @@ func TestChecks(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if lab.Checks[2].For != 5*time.Second || *lab.Checks[2].Reboot || lab.Checks[0].Ping.Segment != "lan" || lab.Checks[0].Link != nil {
+	if lab.Checks[2].For != 5*time.Second || *lab.Checks[2].Reboot || lab.Checks[0].Ping.Segment != "lan" || lab.Checks[0].Sysctl != nil {
 		t.Errorf("checks = %+v", lab.Checks)
 	}
 	if want := []labs.Step{{ID: "one-more", Title: "One mary"}, {ID: "second", Title: "Second"}}; !slices.Equal(lab.Steps, want) {

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/patchbay/patchbay/labs/grade"
 )
 
 const (
-	maxText  = 4096 // bytes of a text in a record
-	maxItems = 1000 // of a list or mapping in a record
+	maxText  = 16 << 10 // bytes of a text in a record
+	maxItems = 1000     // of a list or mapping in a record
 )
 
 // places are the values of a record that were given, and where: "to",
@@ -74,7 +76,11 @@ func (d *decoder) record(n ast.Node, what string, v reflect.Value, at places, pa
 			d.recordValue(n, f.name, v.FieldByIndex(f.index), at, p)
 		}})
 	}
-	d.object(n, what, fields)
+	form := checkForm
+	if v.Type() != reflect.TypeFor[grade.Check]() {
+		form = recordForm(v.Type(), what)
+	}
+	d.object(n, form, fields)
 }
 
 var (
@@ -86,6 +92,17 @@ var (
 
 func isText(t reflect.Type) bool {
 	return t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(textType)
+}
+
+// isScalar says whether a value of the type is written as one text.
+func isScalar(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
+		return false
+	case reflect.Struct:
+		return isText(t)
+	}
+	return true
 }
 
 // recordValue decodes one value of a record.
@@ -114,6 +131,13 @@ func (d *decoder) recordValue(n ast.Node, what string, v reflect.Value, at place
 	case reflect.Struct:
 		d.record(n, what, v, at, path)
 	case reflect.Slice:
+		if !listed && isScalar(t.Elem()) {
+			if _, null := n.(*ast.NullNode); !null { // one of them, written without brackets
+				v.Set(reflect.MakeSlice(t, 1, 1))
+				d.recordValue(n, what, v.Index(0), at, path)
+				return
+			}
+		}
 		items := d.list(n, what, maxItems)
 		v.Set(reflect.MakeSlice(t, len(items), len(items)))
 		for i, item := range items {

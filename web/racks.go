@@ -177,15 +177,20 @@ func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.Rac
 	if !s.starts.allow(strconv.FormatInt(a.ID, 10)) {
 		return errTooMany("You have started many labs in a short time. Please wait a few seconds.")
 	}
+	own, err := s.personal(ctx, l, rec.RackFor)
+	if err != nil {
+		return err
+	}
 	err = s.racks.Start(ctx, rack.Spec{
 		ID:       rec.ID,
 		Owner:    a.Login,
 		LabSlug:  l.Slug,
 		Title:    l.Title,
-		Topology: l.Topology,
+		Topology: own.Topology,
 		Cache:    s.cfg.Cache,
 		Uplink:   s.cfg.Uplink,
 		Created:  rec.CreatedAt,
+		Watch:    s.othersOf(ctx, l, rec.RackFor),
 	})
 	if err != nil {
 		return fmt.Errorf("starting rack %s: %w", rec.ID, err)

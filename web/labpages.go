@@ -111,10 +111,11 @@ func (s *Server) labPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l, err = s.runningVersion(ctx, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}, l); err != nil {
+	f := labs.RackFor{UserID: a.ID, LabSlug: l.Slug}
+	if l, err = s.runningVersion(ctx, f, l); err != nil {
 		return err
 	}
-	if l, err = s.forRack(ctx, l, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}); err != nil {
+	if l, err = s.personal(ctx, l, f); err != nil {
 		return err
 	}
 	guide, err := s.guides.of(l)
@@ -142,6 +143,9 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	l, err := s.rackLab(ctx, rec)
 	if err != nil {
+		return err
+	}
+	if l, err = s.personal(ctx, l, rec.RackFor); err != nil {
 		return err
 	}
 	guide, err := s.guides.of(l)

@@ -46,12 +46,13 @@ func parseHandbook(g *guides) ([]chapter, error) {
 		for name, text := range generated {
 			rest = strings.ReplaceAll(rest, "\n{{"+name+"}}\n", "\n"+text()+"\n")
 		}
-		// Headings are lowered by one for a guide, whose own title is no longer its first.
 		body, err := g.render(rest)
 		if err != nil {
 			return nil, fmt.Errorf("rendering %s.md: %w", slug, err)
 		}
-		html := strings.NewReplacer("<table>", `<div class="table-scroll" tabindex="0" role="region" aria-label="Table"><table class="table">`, "</table>", "</table></div>").Replace(string(body))
+		html := strings.NewReplacer("<table>", `<div class="table-scroll" tabindex="0" role="region" aria-label="Table"><table class="table">`, "</table>", "</table></div>",
+			// The page's title is not in the text, so its headings are lowered in vain.
+			"<h3", "<h2", "</h3>", "</h2>", "<h4", "<h3", "</h4>", "</h3>").Replace(string(body))
 		out = append(out, chapter{slug, title, template.HTML(html)})
 	}
 	return out, nil

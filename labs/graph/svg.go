@@ -91,34 +91,59 @@ func (d *drawing) cable(b *strings.Builder, e edge, nth int) {
 		u := 1 - t
 		return u*u*x1 + 2*u*t*mx + t*t*x2, u*u*y1 + 2*u*t*my + t*t*y2
 	}
-	// A label stands clear of its node's box, whichever way the cable leaves it.
-	clear := func(t float64) float64 {
-		dx, dy := math.Abs(x2-x1)/length, math.Abs(y2-y1)/length
-		out := min((nodeWidth/2+6)/max(dx, 0.01), (nodeHeight/2+6)/max(dy, 0.01)) + 26*dx + 10*dy
-		return min(out/length, t)
-	}
-	label := func(f *labs.Interface, t float64) {
+	dx, dy := (x2-x1)/length, (y2-y1)/length
+	// A label stands beside a steep cable and around a flat one: clear of the
+	// box at an end, which is the far one when back says so, or else at t.
+	label := func(lines []string, t float64, end, back bool) {
+		width, height := 0.0, 13*float64(len(lines))
+		for _, line := range lines {
+			width = max(width, 6.4*float64(len([]rune(line))))
+		}
+		steep := math.Abs(dy) > 0.35
+		if end {
+			out := (nodeWidth/2 + width/2 + 8) / max(math.Abs(dx), 0.01)
+			if steep {
+				out = (nodeHeight/2 + height/2 + 8) / math.Abs(dy)
+			}
+			t = min(out/length, 0.45)
+			if back {
+				t = 1 - t
+			}
+		}
 		x, y := at(t)
-		lines := append([]string{f.Name}, f.Addresses...)
-		switch {
-		case f.VLAN != 0:
-			lines[0] += fmt.Sprintf(" · VLAN %d", f.VLAN)
-		case len(f.Trunk) > 0:
-			lines[0] += " · trunk " + strings.Trim(fmt.Sprint(f.Trunk), "[]")
+		shift := 1.0
+		if dx < 0 != back {
+			shift = -1
 		}
 		for i, line := range lines {
-			fmt.Fprintf(b, `<text class="small" x="%.1f" y="%.1f">%s</text>`, x, y+float64(i)*13-float64(len(lines)-1)*6.5, esc(line))
+			lx, ly := x, y-9+float64(i)*13
+			if i > 0 {
+				ly += 5
+			}
+			if steep {
+				lx, ly = x+shift*(width/2+8), y+float64(i)*13-(height-13)/2
+			}
+			fmt.Fprintf(b, `<text class="small" x="%.1f" y="%.1f">%s</text>`, lx, ly, esc(line))
 		}
 	}
-	if e.b == nil {
-		label(e.a, clear(0.45))
-	} else {
-		label(e.a, clear(0.32))
-		label(e.b, 1-clear(0.32))
-		x, y := at(0.5)
-		fmt.Fprintf(b, `<text class="small" x="%.1f" y="%.1f">%s</text>`, x, y, esc(e.link))
+	label(about(e.a), 0, true, false)
+	if e.b != nil {
+		label(about(e.b), 0, true, true)
+		label([]string{e.link}, 0.5, false, false)
 	}
 	b.WriteString("\n")
+}
+
+// about is what a label says of an interface.
+func about(f *labs.Interface) []string {
+	name := f.Name
+	switch {
+	case f.VLAN != 0:
+		name += fmt.Sprintf(" · VLAN %d", f.VLAN)
+	case len(f.Trunk) > 0:
+		name += " · trunk " + strings.Trim(fmt.Sprint(f.Trunk), "[]")
+	}
+	return append([]string{name}, f.Addresses...)
 }
 
 // squeeze fits a long name into its box.

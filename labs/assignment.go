@@ -154,7 +154,7 @@ func CleanExtension(a *Assignment, e *Extension) error {
 	e.Comment = strings.TrimSpace(e.Comment)
 	switch {
 	case e.DueAt.IsZero() && e.ClosesAt.IsZero() && e.Attempts == 0:
-		return fieldErrorf("due", "Say what they get: a later time, or more attempts.")
+		return fieldErrorf("attempts", "Say what they get: a later time, or more attempts.")
 	case !e.DueAt.IsZero() && !e.ClosesAt.IsZero() && e.ClosesAt.Before(e.DueAt):
 		return fieldErrorf("closes", "It must not close before it is due.")
 	case !e.DueAt.IsZero() && a.DueAt.IsZero():

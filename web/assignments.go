@@ -195,7 +195,7 @@ func (s *Server) renderAssignment(w http.ResponseWriter, r *http.Request, status
 	} else if labs.CodeOf(err) != labs.NotFound {
 		return err
 	}
-	return s.render(w, r, status, view{Page: "assignment", Title: as.Title, Error: message, Data: d})
+	return s.render(w, r, status, view{Page: "assignment", Title: as.Title, Error: message, Data: &d})
 }
 
 // submissionRows lists what a user, or their team, handed in.

@@ -104,7 +104,7 @@ func (s *Server) renderGrade(w http.ResponseWriter, r *http.Request, as labs.Ass
 	} else {
 		d.Values = d.current()
 	}
-	return s.render(w, r, status, view{Page: "grade", Title: as.Title + ": " + d.Student.Name, Error: message, Data: d})
+	return s.render(w, r, status, view{Page: "grade", Title: as.Title + ": " + d.Student.Name, Error: message, Data: &d})
 }
 
 // current is what the forms hold when nothing was typed.

@@ -111,7 +111,7 @@ func (s *Server) renderTeams(w http.ResponseWriter, r *http.Request, status int,
 			d.Single = append(d.Single, m)
 		}
 	}
-	return s.render(w, r, status, view{Page: "teams", Title: "Teams of " + as.Title, Error: message, Data: d})
+	return s.render(w, r, status, view{Page: "teams", Title: "Teams of " + as.Title, Error: message, Data: &d})
 }
 
 func (s *Server) changeTeams(w http.ResponseWriter, r *http.Request) error {

@@ -181,6 +181,7 @@ func (a *air) flatten(b piece) []byte {
 func (l *loop) arrive(w *way, f *frame) {
 	switch {
 	case w.dir == FromGuest:
+		f.forms = [4]form{} // made when it was in no VLAN yet
 		l.enter(f)
 	case w.port.fd < 0: // it went down meanwhile
 	case !w.port.plugged.Load():

@@ -169,6 +169,12 @@ func TestVLANOffload(t *testing.T) {
 		b.want("ot2", withHeader(ht, tag))
 		b.want("pa", wire(t, h, bare)...)
 		b.want("pt", wire(t, ht, tag)...)
+		for plain, super := range map[string]string{"pa": "oa2", "pt": "ot"} {
+			// Tags count in each frame that a super-frame stands for.
+			if p, q := b.stats(plain), b.stats(super); p.RxFrames != q.RxFrames || p.RxBytes != q.RxBytes {
+				t.Errorf("%s got %d frames, %d bytes; %s %d, %d", plain, p.RxFrames, p.RxBytes, super, q.RxFrames, q.RxBytes)
+			}
+		}
 		b.guests["ot"].send(withHeader(ht, tag))
 		b.settle()
 		b.want("oa", withHeader(h, bare))

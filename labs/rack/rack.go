@@ -43,7 +43,6 @@ type Rack struct {
 	log     *slog.Logger
 	sw      *vnet.Switch
 	ring    *record.Ring
-	wires   wires
 	uplinks map[string]*way // by segment; set before the rack serves
 	probing chan struct{}   // full when too many probe
 	reading chan struct{}   // full when too many read the recording

@@ -59,8 +59,9 @@ type Rack struct {
 	wg            sync.WaitGroup // connections
 	closed        bool           // no more connections
 	status        Status
-	version       uint64 // of the state; grows with every change
-	cached        []byte // the state's message at cachedVersion
+	scripted      time.Time // when the lab's events began; zero: not yet
+	version       uint64    // of the state; grows with every change
+	cached        []byte    // the state's message at cachedVersion
 	cachedVersion uint64
 }
 
@@ -221,9 +222,7 @@ func (r *Rack) end() {
 
 // settle notes that every node has been started once. The lab's script begins.
 func (r *Rack) settle() {
-	if err := r.sw.Script(r.spec.script()); err != nil {
-		r.log.Error("starting the lab's events", "err", err)
-	}
+	r.beginScript()
 	r.mu.Lock()
 	if r.status == Starting {
 		r.status = Running

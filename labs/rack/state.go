@@ -63,6 +63,7 @@ func (r *Rack) State() *State {
 			Ports: onSegment[g.Name], X: g.X, Y: g.Y, Placed: g.Placed,
 		})
 	}
+	s.Events = r.events()
 	s.Progress = progress(s.Nodes)
 	return s
 }

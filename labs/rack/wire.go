@@ -226,27 +226,3 @@ func (r *Rack) impairments(port string) (out, in *impair.Config) {
 	}
 	return ask(vnet.FromGuest), ask(vnet.ToGuest)
 }
-
-// script is the lab's events in the switch's words.
-func (s *Spec) script() []vnet.Event {
-	var out []vnet.Event
-	for _, e := range s.Topology.Events {
-		v := vnet.Event{At: e.At, Frame: e.Frame, Nth: e.Nth, Every: e.Every, Do: vnet.Action(e.Do), Delay: e.Delay, Impair: e.Wire}
-		if e.Frame != "" {
-			v.Dir = vnet.FromGuest
-			if e.In {
-				v.Dir = vnet.ToGuest
-			}
-		}
-		if segmentOf(&s.Topology, e.On) != nil {
-			v.Segment = e.On
-			out = append(out, v)
-			continue
-		}
-		for _, port := range portsAt(&s.Topology, e.On) {
-			v.Port = port
-			out = append(out, v)
-		}
-	}
-	return out
-}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -246,6 +247,49 @@ func TestEvents(t *testing.T) {
 	pc1.send("stop")
 	pc2.gets("stop")
 	until(t, s, "the cable is cut", func(st *rack.State) bool { return !st.Nodes[0].Interfaces[0].Plugged })
+	st, err := b.client.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(st.Events) != len(topo.Events) {
+		t.Fatalf("the state has the events %+v; want %d", st.Events, len(topo.Events))
+	}
+	for i, want := range []rack.EventState{
+		{On: "lan", Do: labs.EventDrop, Frame: topo.Events[0].Frame, Direction: rack.Out, Nth: 2, Seen: 2, Done: 1},
+		{On: "pc1/eth0", Do: labs.EventCut, Frame: topo.Events[1].Frame, Direction: rack.Out, Nth: 1, Seen: 1, Done: 1},
+		{On: "pc2", Do: labs.EventImpair, Impair: slow, Done: 1},
+	} {
+		got := st.Events[i]
+		if got.Last == nil || got.Last.Before(st.Started) || got.Last.After(time.Now()) {
+			t.Errorf("event %d happened at %v; want a time since %v", i+1, got.Last, st.Started)
+		}
+		if !same(got.Impair, want.Impair) {
+			t.Errorf("event %d sets %+v; want %+v", i+1, got.Impair, want.Impair)
+		}
+		if got.Last, got.Impair, want.Impair = nil, nil, nil; got != want {
+			t.Errorf("event %d: %+v; want %+v", i+1, got, want)
+		}
+	}
+}
+
+// As many events as a lab may have, each on as many cables as a node may have:
+// they begin, and each is shown once.
+func TestManyEvents(t *testing.T) {
+	topo := twoHosts()
+	for i := range 15 {
+		topo.Nodes[0].Interfaces = append(topo.Nodes[0].Interfaces, labs.Interface{Name: fmt.Sprint("eth", i+1), Segment: "lan"})
+	}
+	for i := range 256 {
+		e := labs.Event{On: "pc1", Frame: "arp", Nth: i + 1, Do: labs.EventDrop}
+		if i == 255 {
+			e = labs.Event{On: "pc1", Do: labs.EventCut}
+		}
+		topo.Events = append(topo.Events, e)
+	}
+	b := serve(t, topo, newWorld())
+	until(t, b.stream(t, rack.Owner), "the last event has happened", func(st *rack.State) bool {
+		return len(st.Events) == 256 && st.Events[254].Done == 0 && st.Events[255].Done == 1
+	})
 }
 
 // TestEventsOutliveAKernel: what events did to a cable stays when its node is

@@ -215,14 +215,10 @@ func (r *Rack) rewire(ports []string, what string, change func(port string) erro
 	return nil
 }
 
-// impairments is what a port's cable does now, each nil when it does nothing.
-func (r *Rack) impairments(port string) (out, in *impair.Config) {
-	ask := func(d vnet.Direction) *impair.Config {
-		c, err := r.sw.Impairment(port, d)
-		if err != nil || c.Perfect() { // the error: the switch has been closed
-			return nil
-		}
-		return &c
+// rough is nil for an impairment that does nothing.
+func rough(c impair.Config) *impair.Config {
+	if c.Perfect() {
+		return nil
 	}
-	return ask(vnet.FromGuest), ask(vnet.ToGuest)
+	return &c
 }

@@ -113,7 +113,7 @@ func guestTests() map[string]guestTest {
 		"nat": {
 			grade.Kinds{Firewall: &grade.Firewall{Node: "r1", Hook: "postrouting", Rule: &grade.Rule{Out: "eth0", Source: "10.1.0.0/24", Do: "masquerade"}}},
 			grade.Kinds{Firewall: &grade.Firewall{Node: "r1", Hook: "prerouting", Rule: &grade.Rule{Port: "8080", Do: "dnat", To: "10.1.0.9"}}},
-			"dport 8080 dnat 10.1.0.5:80",
+			"dport 8080 iif eth0 dnat 10.1.0.5:80",
 		},
 		"iptables": {
 			grade.Kinds{Firewall: &grade.Firewall{Node: "r1", Iptables: []string{"-A INPUT --dport 23 -p tcp -j DROP", "-t nat -A POSTROUTING -o eth0 -s 10.9.0.0/24 -j MASQUERADE"}}},

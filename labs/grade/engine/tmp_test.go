@@ -1,3 +1,0 @@
-package engine_test
-
-func (p *place) MAC(node, iface string) string { return "" }

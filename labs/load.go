@@ -95,8 +95,16 @@ func Load(fsys fs.FS, dir string) (*Lab, error) { return load(fsys, dir, nil) }
 // load is Load with the values of parameters, or a specimen of them when
 // values is nil.
 func load(fsys fs.FS, dir string, values *param.Values) (*Lab, error) {
+	return newLoader(fsys, dir).load(dir, values)
+}
+
+func newLoader(fsys fs.FS, dir string) *loader {
 	l := &loader{sum: sha256.New(), kept: &kept{dir: dir, files: map[string]keptFile{}}}
 	l.folder = folder{fsys: fsys, probs: &l.probs, hash: l.digest}
+	return l
+}
+
+func (l *loader) load(dir string, values *param.Values) (*Lab, error) {
 	slug := path.Base(dir)
 	if !slugRE.MatchString(slug) {
 		l.probs.add(mark{file: dir}, "rename the folder", "the folder's name is the lab's name, and has only a-z, 0-9 and -, at most 63")

@@ -11,7 +11,6 @@ import (
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer"
 	"github.com/yuin/goldmark/renderer/html"
@@ -29,7 +28,7 @@ type guides struct {
 	policy   *bluemonday.Policy
 
 	mu   sync.Mutex
-	done map[*labs.Lab]template.HTML // guarded by mu; labs do not change
+	done map[*labs.Lab]template.HTML // guarded by mu; labs do not change. Not those with parameters: each student has one
 }
 
 func newGuides() *guides {
@@ -44,12 +43,10 @@ func newGuides() *guides {
 	p.AllowAttrs("type").Matching(regexp.MustCompile(`^checkbox$`)).OnElements("input")
 	p.AllowAttrs("checked", "disabled").Matching(regexp.MustCompile(`^$`)).OnElements("input")
 	return &guides{
-		markdown: goldmark.New(
-			goldmark.WithExtensions(extension.GFM),
-			goldmark.WithParserOptions(parser.WithAutoHeadingID(),
-				parser.WithASTTransformers(util.Prioritized(lowerHeadings{}, 100))),
+		markdown: goldmark.New(append(labs.Markdown(),
+			goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(lowerHeadings{}, 100))),
 			goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(fences{}, 100))),
-		),
+		)...),
 		policy: p,
 		done:   make(map[*labs.Lab]template.HTML),
 	}
@@ -63,6 +60,9 @@ func (g *guides) of(l *labs.Lab) (template.HTML, error) {
 		return h, nil
 	}
 	h, err := g.render(l.Guide)
+	if err == nil && len(l.Parameters) > 0 {
+		return h, nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("rendering the guide of %s: %w", l.Slug, err)
 	}

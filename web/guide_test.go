@@ -13,6 +13,7 @@ func TestGuide(t *testing.T) {
 		name, markdown, want string
 	}{
 		{"heading one lower", "# Begin", `<h2 id="begin">Begin</h2>`},
+		{"heading with an id of its own", "# Begin {#start .c onclick=x}", `<h2 id="start">Begin</h2>`},
 		{"commands for a node", "```sh pc1\nip route add 10.0.0.0/8 via 1.2.3.4 && echo \"<ok>\"\n```",
 			"<pre class=\"commands\" data-node=\"pc1\"><code class=\"language-sh\">ip route add 10.0.0.0/8 via 1.2.3.4 &amp;&amp; echo &#34;&lt;ok&gt;&#34;\n</code></pre>"},
 		{"commands for nobody", "```sh\nls\n```", "<pre><code class=\"language-sh\">ls\n</code></pre>"},

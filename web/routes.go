@@ -65,6 +65,9 @@ func (s *Server) routes() (http.Handler, error) {
 		post(r, "/join", s.join)
 		get(r, "/api/openapi.yaml", s.openapi)
 		get(r, "/api/docs", s.docsPage)
+		get(r, "/docs", s.handbookPage)
+		get(r, "/docs/{page}", s.handbookPage)
+		get(r, "/lab.schema.json", s.labSchema)
 
 		// People who are logged in.
 		r.Group(func(r chi.Router) {

@@ -96,6 +96,7 @@ type Server struct {
 	pages     *pages
 	guides    *guides
 	docs      *document
+	handbook  []chapter
 	logins    *limiter // failed logins and links, per address and login
 	addresses *limiter // the same, per address alone
 	starts    *limiter // racks started, per user
@@ -156,6 +157,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("making web server: %w", err)
 	}
 	if s.docs, err = parseDocument(openapiYAML); err != nil {
+		return nil, fmt.Errorf("making web server: %w", err)
+	}
+	if s.handbook, err = parseHandbook(s.guides); err != nil {
 		return nil, fmt.Errorf("making web server: %w", err)
 	}
 	if s.handler, err = s.routes(); err != nil {

@@ -18,7 +18,11 @@ import (
 
 type labCmd struct {
 	List     labListCmd     `cmd:"" help:"List the built-in labs."`
+	New      labNewCmd      `cmd:"" help:"Begin a lab: a small one that works, with a check, a solution and a wrong solution."`
 	Validate labValidateCmd `cmd:"" help:"Say what is wrong with a lab, with line, column and remedy."`
+	Graph    labGraphCmd    `cmd:"" help:"Draw a lab."`
+	Pack     labPackCmd     `cmd:"" help:"Write an archive of the files that make a lab."`
+	Schema   labSchemaCmd   `cmd:"" help:"Print the JSON Schema of lab.yaml, for editors."`
 }
 
 type labListCmd struct{}
@@ -59,10 +63,29 @@ func validateLab(out, problems io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s: “%s” is in order: %s, %s, a guide of %s, a solution for %s\n", dir, lab.Title,
+	_, err = fmt.Fprintf(out, "%s: “%s” is in order: %s, %s, a guide of %s, a solution for %s%s\n", dir, lab.Title,
 		plural(len(lab.Topology.Nodes), "node"), plural(len(lab.Topology.Segments), "segment"),
-		plural(len(strings.Fields(lab.Guide)), "word"), plural(len(lab.Solution), "node"))
+		plural(len(strings.Fields(lab.Guide)), "word"), plural(len(lab.Solution), "node"), graded(lab))
 	return err
+}
+
+// graded says what a lab has of parameters, checks and wrong solutions.
+func graded(lab *labs.Lab) string {
+	var b strings.Builder
+	if n := len(lab.Parameters); n > 0 {
+		b.WriteString(", " + plural(n, "parameter"))
+	}
+	var points float64
+	for i := range lab.Checks {
+		points += lab.Checks[i].Points
+	}
+	if n := len(lab.Checks); n > 0 {
+		fmt.Fprintf(&b, ", %s worth %g", plural(n, "check"), points)
+	}
+	if n := len(lab.Mutants); n > 0 {
+		b.WriteString(", " + plural(n, "wrong solution"))
+	}
+	return b.String()
 }
 
 // findLab loads the lab that a person named: a folder, when there is one with

@@ -147,6 +147,12 @@ func typeName(f *labs.Form) string {
 		return "list of objects"
 	case f.Type == labs.Map:
 		return "key: " + typeName(f.Item)
+	case f.Type == labs.Scalar:
+		return "text"
+	case f.Type == labs.Quantity: // of a check, no other is shown so
+		return "time"
+	case f.Type == labs.Decimal:
+		return "number"
 	}
 	return string(f.Type)
 }

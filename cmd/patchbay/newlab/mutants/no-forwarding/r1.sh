@@ -1,0 +1,2 @@
+# Only looks at it.
+sysctl net.ipv4.ip_forward

@@ -16,7 +16,7 @@ import (
 
 const (
 	guestTimeout = 10 * time.Second // of one program
-	askLimit   = 4 << 20          // bytes of its output; a large routing table has some 200 each
+	askLimit     = 4 << 20          // bytes of its output; a large routing table has some 200 each
 )
 
 // asker asks a node and keeps what was answered, for one try of one check.

@@ -200,7 +200,8 @@ type guestMachine struct {
 	fresh  bool
 	events sync.WaitGroup
 
-	started chan struct{} // closed by listen, see Started
+	started chan struct{} // closed by begun, see Started
+	once    sync.Once     // of that
 
 	mu   sync.Mutex
 	kind ExitKind // what guestd said of the end
@@ -208,17 +209,18 @@ type guestMachine struct {
 
 func (m *guestMachine) Started() <-chan struct{} { return m.started }
 
+func (m *guestMachine) begun() { m.once.Do(func() { close(m.started) }) }
+
 func (m *guestMachine) Console(i int) io.ReadWriter { return m.Guest.Console(i) }
 
 // listen notes what guestd says of the guest's end, until its line ends.
 func (m *guestMachine) listen() {
-	started := sync.OnceFunc(func() { close(m.started) })
-	defer started()
+	defer m.begun()
 	for e := range m.Agent().Events() {
 		m.mu.Lock()
 		switch e.Kind {
 		case agent.EventStarted:
-			started()
+			m.begun()
 		case agent.EventRebooting:
 			m.kind = Rebooted
 		case agent.EventPoweredOff:
@@ -229,8 +231,12 @@ func (m *guestMachine) listen() {
 }
 
 func (m *guestMachine) Boot(ctx context.Context) error {
-	if _, err := m.Guest.Boot(ctx); err != nil {
+	ready, err := m.Guest.Boot(ctx)
+	if err != nil {
 		return explain(err)
+	}
+	if ready.StartupDone { // of which no event tells
+		m.begun()
 	}
 	if m.fresh {
 		return keepDisk(m.dir)

@@ -47,11 +47,11 @@ func connect(ctx context.Context, h *probe.Host, k *grade.Connect) (verdict, err
 		}
 		switch cause := probe.CauseOf(err); k.Wanted() {
 		case "refused":
-			v.ok = cause == probe.Refused
+			v.ok = cause == probe.Refused && !forbids(err)
 		case "filtered":
-			v.ok = cause == probe.Silence || cause == probe.Unreachable && forbids(err)
+			v.ok = cause == probe.Silence || forbids(err)
 		case "closed":
-			v.ok = cause == probe.Refused || cause == probe.Silence || cause == probe.Unreachable && forbids(err)
+			v.ok = cause == probe.Refused || cause == probe.Silence || forbids(err)
 		}
 		return v, nil
 	}
@@ -74,7 +74,8 @@ func connect(ctx context.Context, h *probe.Host, k *grade.Connect) (verdict, err
 	return v, nil
 }
 
-// forbids says whether an ICMP error is a filter's rather than a lost way's.
+// forbids says whether an ICMP error is a filter's rather than a lost way's. A
+// closed port of TCP sends a reset and no such thing.
 func forbids(err error) bool {
 	var pe *probe.Error
 	if !errors.As(err, &pe) || pe.ICMP == nil {

@@ -35,7 +35,8 @@ func evalDHCP(ctx context.Context, t Target, k *grade.DHCP) (verdict, error) {
 	}
 	defer done()
 	from := time.Now()
-	o := probe.DHCP{Timeout: time.Second, Tries: 2}
+	// Some servers ping an address for three seconds before they offer it.
+	o := probe.DHCP{Timeout: 2 * time.Second, Tries: 3}
 	if k.By != "" || k.Servers > 0 {
 		o.Others = 500 * time.Millisecond
 	}

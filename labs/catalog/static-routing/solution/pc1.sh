@@ -2,3 +2,4 @@
 ip link set eth0 up
 ip addr add 10.0.1.10/24 dev eth0
 ip route add default via 10.0.1.1
+echo "10.0.2.10 pc2" >> /etc/hosts

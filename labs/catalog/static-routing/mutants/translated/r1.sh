@@ -1,0 +1,9 @@
+#!/bin/sh -e
+ip link set eth0 up
+ip link set eth1 up
+ip addr add 10.0.1.1/24 dev eth0
+ip addr add 10.0.12.1/30 dev eth1
+ip route add 10.0.2.0/24 via 10.0.12.2
+nft add table ip nat
+nft add chain ip nat out '{ type nat hook postrouting priority srcnat; }'
+nft add rule ip nat out oifname eth1 masquerade

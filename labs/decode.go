@@ -43,7 +43,7 @@ var reservedNames = []string{"all", "host", "localhost", "none", "rack"}
 // decodeLab decodes a lab.yaml. content resolves a file's source.
 func decodeLab(d *decoder, root ast.Node, content func(source text) ([]byte, uint32, bool)) *draft {
 	dr := &draft{}
-	d.object(root, "a lab", []field{
+	d.object(root, labForm, []field{
 		{"title", func(n ast.Node) { dr.title = d.line(n, "the title", 100) }},
 		{"summary", func(n ast.Node) { dr.summary = d.line(n, "the summary", 300) }},
 		{"description", func(n ast.Node) { dr.description, _ = d.str(n, "the description", 16<<10) }},
@@ -53,7 +53,8 @@ func decodeLab(d *decoder, root ast.Node, content func(source text) ([]byte, uin
 		{"difficulty", func(n ast.Node) {
 			dr.difficulty = d.choice(n, "difficulty", string(Beginner), string(Intermediate), string(Advanced))
 		}},
-		{"extends", func(n ast.Node) { dr.extends = d.line(n, "extends", 200) }},
+		{"extends", func(ast.Node) {}},    // decoded before, see loader.levels
+		{"parameters", func(ast.Node) {}}, // as well
 		{"nodes", func(n ast.Node) {
 			for i, e := range d.entries(n, "node", "write the node's name, a colon, and its settings below it") {
 				if i == maxNodes {
@@ -74,6 +75,8 @@ func decodeLab(d *decoder, root ast.Node, content func(source text) ([]byte, uin
 		}},
 		{"events", func(n ast.Node) { dr.events = d.events(n) }},
 		{"seed", func(n ast.Node) { dr.seed = d.number(n, "seed", "write any number, like 7", 1, math.MaxInt32) }},
+		{"checks", func(n ast.Node) { dr.checks = d.checks(n) }},
+		{"mutants", func(n ast.Node) { dr.mutants = d.mutants(n) }},
 	})
 	return dr
 }
@@ -113,7 +116,7 @@ func (d *decoder) node(e entry, content func(text) ([]byte, uint32, bool)) *draf
 		d.probs.add(e.key.mark, "choose another name", "%q cannot be the name of a node: it has a meaning of its own", e.key.s)
 	}
 	nd := &dn.node
-	d.object(e.value, "a node", []field{
+	d.object(e.value, nodeForm, []field{
 		{"image", func(n ast.Node) { nd.Image = d.artefact(n, "image") }},
 		{"kernel", func(n ast.Node) { nd.Kernel = d.artefact(n, "kernel") }},
 		{"mode", func(n ast.Node) { nd.Mode = d.choice(n, "mode", "ptrace", "seccomp").s }},
@@ -199,6 +202,7 @@ func (d *decoder) sysctls(n ast.Node) []Sysctl {
 			d.probs.add(e.key.mark, "shorten the list", "more than %d sysctls", maxSysctls)
 			break
 		}
+		e.key = d.expand(e.key)
 		if len(e.key.s) > 128 || !sysctlRE.MatchString(e.key.s) {
 			d.probs.add(e.key.mark, "write it like net.ipv4.ip_forward", "%s cannot be the name of a sysctl", quoteShort(e.key.s))
 			continue

@@ -48,7 +48,7 @@ func (d *decoder) event(n ast.Node) (*draftEvent, bool) {
 		}
 		de.on, _ = d.str(n, "the place of an event", 100)
 	}
-	d.object(n, "an event", []field{
+	d.object(n, eventForm, []field{
 		given("at", func(n ast.Node) { e.At = d.duration(n, "at") }),
 		given("cut", place),
 		given("restore", place),

@@ -29,7 +29,7 @@ func (d *decoder) iface(e entry) *draftInterface {
 		segment(e.value)
 		return di
 	}
-	d.object(e.value, "an interface", []field{
+	d.object(e.value, interfaceForm, []field{
 		{"segment", segment},
 		{"mac", func(n ast.Node) { di.mac = d.mac(n) }},
 		{"mtu", func(n ast.Node) { di.mtu = d.number(n, "mtu", "1500 is usual", minMTU, maxMTU) }},

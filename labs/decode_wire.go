@@ -45,7 +45,7 @@ func (d *decoder) segment(e entry) *draftSegment {
 	switch e.value.(type) {
 	case *ast.NullNode, nil:
 	case *ast.MappingNode, *ast.MappingValueNode:
-		d.object(e.value, "a segment", []field{
+		d.object(e.value, segmentForm, []field{
 			{"kind", kind},
 			{"mtu", func(n ast.Node) {
 				ds.mtu = d.number(n, "mtu", "1500 is usual, 9000 is for jumbo frames", minMTU, maxMTU)
@@ -121,7 +121,7 @@ func (d *decoder) impair(n ast.Node) *impair.Config {
 	span := func(name string, to *time.Duration) field {
 		return field{name, func(n ast.Node) { *to = d.duration(n, name) }}
 	}
-	d.object(n, "an impairment", []field{
+	d.object(n, impairForm, []field{
 		span("delay", &c.Delay),
 		span("jitter", &c.Jitter),
 		{"distribution", func(n ast.Node) {
@@ -131,7 +131,7 @@ func (d *decoder) impair(n ast.Node) *impair.Config {
 		share("loss", &c.Loss),
 		{"burst", func(n ast.Node) {
 			c.Burst = &impair.GilbertElliott{}
-			d.object(n, "burst", []field{
+			d.object(n, burstForm, []field{
 				share("good_to_bad", &c.Burst.GoodToBad),
 				share("bad_to_good", &c.Burst.BadToGood),
 				share("loss_good", &c.Burst.LossGood),
@@ -161,7 +161,7 @@ func (d *decoder) impair(n ast.Node) *impair.Config {
 
 // cable decodes the impairment of an interface's cable: out and in apart.
 func (d *decoder) cable(n ast.Node) (out, in *impair.Config) {
-	d.object(n, "the impairment of an interface", []field{
+	d.object(n, cableForm, []field{
 		{"out", func(n ast.Node) { out = d.impair(n) }},
 		{"in", func(n ast.Node) { in = d.impair(n) }},
 	})

@@ -2,10 +2,13 @@ package labs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/patchbay/patchbay/labs/param"
 )
 
 // decoder takes YAML nodes apart and complains of what is not as it should be.
@@ -14,6 +17,10 @@ import (
 type decoder struct {
 	file  string
 	probs *collector
+
+	values param.Values // what stands for ((name))
+	plain  bool         // ((name)) is what it is: parameters themselves
+	quiet  bool         // not all parameters are known: one that is missing is no problem
 }
 
 // text is a string and where it stands.
@@ -45,6 +52,9 @@ var synonyms = map[string]string{
 	"tag": "vlan", "access": "vlan", "vlans": "trunk", "tagged": "trunk", "untagged": "native", "latency": "delay",
 	"bandwidth": "rate", "speed": "rate", "netem": "impair", "impairment": "impair", "ports": "publish", "expose": "publish",
 	"filter": "frame", "match": "frame", "action": "do", "span": "mirror", "script": "events",
+	"params": "parameters", "variables": "parameters", "tests": "checks", "grading": "checks", "wrong": "mutants",
+	"score": "points", "weight": "points", "worth": "points", "depends": "needs", "requires": "needs", "after": "needs",
+	"timeout": "within", "retry": "within", "tip": "hint", "negate": "not", "list": "choice", "one_of": "choice", "range": "number",
 }
 
 func (d *decoder) bad(n ast.Node, fix, format string, args ...any) {
@@ -109,20 +119,19 @@ func (d *decoder) key(n ast.MapKeyNode) (text, bool) {
 	return text{}, false
 }
 
-// object decodes a mapping with known keys.
-func (d *decoder) object(n ast.Node, what string, fields []field) {
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
+// object decodes a mapping with the keys of a form; fields say how, one for
+// each of them.
+func (d *decoder) object(n ast.Node, form *Form, fields []field) {
+	names := make([]string, len(form.Keys))
+	for i, k := range form.Keys {
+		names[i] = k.Name
 	}
 	fix := "its keys are " + strings.Join(names, ", ")
-next:
 	for _, e := range d.entries(n, "key", fix) {
-		for _, f := range fields {
-			if f.name == e.key.s {
-				f.decode(e.value)
-				continue next
-			}
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == e.key.s })
+		if i >= 0 && slices.Contains(names, e.key.s) {
+			fields[i].decode(e.value)
+			continue
 		}
 		otherwise := fix
 		for _, name := range names {
@@ -130,7 +139,7 @@ next:
 				otherwise = `did you mean "` + name + `"?`
 			}
 		}
-		d.probs.add(e.key.mark, didYouMean(e.key.s, names, otherwise), "%s has no key %q", what, e.key.s)
+		d.probs.add(e.key.mark, didYouMean(e.key.s, names, otherwise), "%s has no key %q", form.Name, e.key.s)
 	}
 }
 
@@ -171,11 +180,42 @@ func (d *decoder) str(n ast.Node, what string, limit int) (text, bool) {
 		d.bad(n, "put binary content into a file of its own", "%s has a zero byte", what)
 		return t, false
 	}
+	t = d.expand(t)
 	if len(t.s) > limit {
 		d.bad(n, "shorten it", "%s is longer than %s", what, byteSize(int64(limit)))
 		return t, false
 	}
 	return t, true
+}
+
+// expand puts the values of parameters into a text, and complains of a
+// parameter that is not there. What a $ precedes is the shell's: $((i)).
+func (d *decoder) expand(t text) text {
+	if d.plain || !strings.Contains(t.s, "((") {
+		return t
+	}
+	expanded, undeclared := d.values.Expand(t.s)
+	for _, ref := range undeclared {
+		if d.quiet || !strings.Contains(strings.ReplaceAll(t.s, "$(("+ref+"))", ""), "(("+ref+"))") {
+			continue
+		}
+		name, part, _ := strings.Cut(ref, ".")
+		switch {
+		case !d.values.Has(name):
+			var names []string
+			for _, v := range d.values.All() {
+				names = append(names, v.Param)
+			}
+			d.probs.add(t.mark, didYouMean(name, names, "declare it below parameters"), "there is no parameter %s", quoteShort(name))
+		case part == "":
+			d.probs.add(t.mark, "write (("+name+".1))", "the parameter %s is a list", name)
+		default:
+			d.probs.add(t.mark, "(("+name+")) is there; networks have .1, .-1, .network, .length, .mask and .broadcast, addresses .length and .mask, a shuffle .1, .2 and so on",
+				"the parameter %s has no %s", name, quoteShort(part))
+		}
+	}
+	t.s = expanded
+	return t
 }
 
 // line gives a string of one line of printable characters, at most limit of them.

@@ -15,6 +15,9 @@ type draft struct {
 	segments []*draftSegment
 	events   []*draftEvent // nil leaves them to the lab that is extended
 	seed     number
+
+	checks  []*draftCheck
+	mutants []*draftMutant
 }
 
 // number is a number and where it stands; the zero value was not given.
@@ -75,7 +78,8 @@ type draftFile struct {
 // merge lays child over parent. What a child says of itself (title, summary,
 // guide) is its own; nodes and segments are joined by name, in them single
 // values replace single values, sysctls and files join by key, interfaces by
-// name, and the startup commands and events as a whole.
+// name, and the startup commands and events as a whole. Checks are joined by
+// name like nodes; a mutant of the same name replaces its parent's.
 func merge(parent, child *draft) *draft {
 	out := *child
 	setIf(&out.author, parent.author)
@@ -90,6 +94,9 @@ func merge(parent, child *draft) *draft {
 		out.events = parent.events
 	}
 	setIf(&out.seed, parent.seed)
+	out.checks = mergeNamed(parent.checks, child.checks, func(c *draftCheck) string { return c.name.s }, mergeCheck)
+	out.mutants = mergeNamed(parent.mutants, child.mutants, func(m *draftMutant) string { return m.name.s },
+		func(_, b *draftMutant) *draftMutant { return b })
 	return &out
 }
 

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/patchbay/patchbay/labs/param"
 )
 
 // Bounds of what comes with a lab. A node's files travel over its serial line
@@ -33,6 +35,8 @@ type folder struct {
 	files int   // read so far
 	size  int64 // bytes read so far
 	hash  func(name string, mode uint32, data []byte)
+
+	values param.Values // go into what is read for nodes
 }
 
 // read reads an ordinary file of at most limit bytes. No part of its path may
@@ -67,6 +71,22 @@ func (f *folder) read(name string, limit int) (data []byte, mode uint32, err err
 	}
 	f.hash(name, mode, data)
 	return data, mode, nil
+}
+
+// maxRefs is how many times one file may name parameters.
+const maxRefs = 10_000
+
+// filled is the content of a file for a node with the values of parameters in
+// it; what is not text stays as it is, and so does what is no parameter.
+func (f *folder) filled(data []byte) ([]byte, error) {
+	if !bytes.Contains(data, []byte("((")) || !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 || len(f.values.All()) == 0 {
+		return data, nil
+	}
+	if bytes.Count(data, []byte("((")) > maxRefs {
+		return nil, errorText(fmt.Sprintf("has “((” more than %d times", maxRefs))
+	}
+	s, _ := f.values.Expand(string(data))
+	return []byte(s), nil
 }
 
 // stat is Lstat of every part of the path down to its last.
@@ -107,6 +127,7 @@ func within(dir, written string) (name string, ok bool) {
 
 // nodeFile decodes one file of a node.
 func (d *decoder) nodeFile(e entry, content func(text) ([]byte, uint32, bool)) (draftFile, bool) {
+	e.key = d.expand(e.key)
 	f := draftFile{path: e.key}
 	before := len(d.probs.list)
 	if why := badGuestPath(e.key.s); why != "" {
@@ -115,7 +136,7 @@ func (d *decoder) nodeFile(e entry, content func(text) ([]byte, uint32, bool)) (
 	var source, inline text
 	var hasSource, hasInline, hasMode bool
 	var mode uint32
-	d.object(e.value, "a file", []field{
+	d.object(e.value, fileForm, []field{
 		{"source", func(n ast.Node) { source, hasSource = d.str(n, "source", maxPath) }},
 		{"content", func(n ast.Node) { inline, hasInline = d.str(n, "content", maxYAML) }},
 		{"mode", func(n ast.Node) {
@@ -208,6 +229,9 @@ func (f *folder) walk(root, dir string, out map[string][]draftFile, node string,
 		data, mode, err := f.read(p, maxFile)
 		if err == nil && len(data) > maxFile {
 			err = errorText("is larger than " + byteSize(maxFile))
+		}
+		if err == nil {
+			data, err = f.filled(data)
 		}
 		if err != nil {
 			f.probs.add(mark{file: p}, "", "this %v", err)

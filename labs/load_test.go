@@ -181,6 +181,7 @@ func TestLoad(t *testing.T) {
 		Slug: "lab", Title: "Full: everything", Summary: "One of each.", Description: "Two lines,\nthe second.\n",
 		Author: "A. Author", Licence: "CC-BY-4.0", Tags: []string{"ospf"}, Difficulty: labs.Beginner, Extends: "base",
 		Guide:    "# Full\n\n```sh pc1\nip addr\n```\n\n````md\n```sh nowhere\n```\n````\n\n",
+		Steps:    []labs.Step{{ID: "full", Title: "Full"}},
 		Solution: []labs.Script{{Node: "pc1", Text: "ip addr add 10.0.0.1/24 dev eth0\n"}},
 		Topology: labs.Topology{
 			Nodes: []labs.Node{{

@@ -32,7 +32,10 @@ var inside = map[string][]string{
 	"guest/kernel": {"guest/apt", "guest/build"},
 	// The domain imports none of its implementations, but the words of the wire:
 	// what an impairment, a filter and a rule are, and whether they are right.
-	"labs": {"vnet/impair", "vnet/filter", "vnet/uplink"},
+	// And what a lab may say of checks and parameters.
+	"labs":       {"labs/grade", "labs/param", "vnet/impair", "vnet/filter", "vnet/uplink"},
+	"labs/grade": {},
+	"labs/param": {},
 }
 
 // TestImportDirections holds the arrows of ARCHITECTURE.md: cmd → web → labs →

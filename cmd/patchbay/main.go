@@ -20,6 +20,7 @@ type cli struct {
 	Attach  attachCmd  `cmd:"" help:"Attach this terminal to a running lab."`
 	Bench   benchCmd   `cmd:"" help:"Measure Patchbay on this machine."`
 	Capture captureCmd `cmd:"" help:"Show what a lab's cables carry, or write it as pcapng: patchbay capture two-hosts | tshark -r -"`
+	Check   checkCmd   `cmd:"" help:"Carry a lab's checks out: on its solution, a wrong solution, a running rack."`
 	Image   imageCmd   `cmd:"" help:"Build and list root file system images."`
 	Kernel  kernelCmd  `cmd:"" help:"Build and list guest kernels."`
 	Lab     labCmd     `cmd:"" help:"Check labs and list the built-in ones."`

@@ -86,7 +86,7 @@ func openStream(ctx context.Context, dir string) (*rack.Stream, error) {
 }
 
 // showStart tells how the nodes come up, and waits until each has or has not.
-// It fails when node did not.
+// It fails when node, if one is named, did not.
 func showStart(ctx context.Context, stream *rack.Stream, node string) error {
 	told := map[string]bool{}
 	var failure error
@@ -117,7 +117,7 @@ func showStart(ctx context.Context, stream *rack.Stream, node string) error {
 	if err != nil {
 		return fmt.Errorf("waiting for the nodes: %w", err)
 	}
-	if !found {
+	if !found && node != "" {
 		return fmt.Errorf("the lab has no node %q", node)
 	}
 	return failure

@@ -179,6 +179,7 @@ const (
 //	POST /v1/freeze                    FreezeRequest → 204
 //	POST /v1/thaw                      → 204
 //	POST /v1/snapshot                  SnapshotRequest → 204
+//	POST /v1/check                     CheckRequest → a CheckLine each line: results as they come, then the report
 //	POST /v1/nodes/{node}/exec         ExecRequest → ExecResult
 //	PUT  /v1/nodes/{node}/file?path=   body = content, ?mode=0644
 //	GET  /v1/nodes/{node}/file?path=   content

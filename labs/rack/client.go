@@ -155,15 +155,7 @@ func (c *Client) record(ctx context.Context, path string, q *CaptureQuery) (io.R
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		data, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("marshalling a request: %w", err)
-		}
-		body = bytes.NewReader(data)
-	}
-	resp, err := c.send(ctx, method, path, body)
+	resp, err := c.ask(ctx, method, path, in)
 	if err != nil {
 		return err
 	}
@@ -175,6 +167,19 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return fmt.Errorf("reading the rack's answer: %w", err)
 	}
 	return nil
+}
+
+// ask sends something as JSON, nothing if it is nil.
+func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("marshalling a request: %w", err)
+		}
+		body = bytes.NewReader(data)
+	}
+	return c.send(ctx, method, path, body)
 }
 
 // send makes a request; an answer that is not a success becomes a *Refusal.

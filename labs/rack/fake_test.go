@@ -42,6 +42,8 @@ type world struct {
 	opened  map[string]int
 	typed   map[string]*bytes.Buffer // all that came in on "pc1/0"
 	live    int
+	still   int // machines that are paused
+	pauses  int
 	files   map[string][]byte
 	refuse  func(node string) error // from Start
 	boot    func(ctx context.Context, node string) error
@@ -249,12 +251,38 @@ func (f *fake) GetFile(_ context.Context, path string) ([]byte, error) {
 	return []byte("content of " + path), nil
 }
 
-func (f *fake) Flush(context.Context) error  { return nil }
-func (f *fake) Pause(context.Context) error  { return nil }
-func (f *fake) Resume(context.Context) error { return nil }
+func (f *fake) Flush(context.Context) error { return nil }
+
+func (f *fake) Pause(context.Context) error {
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	f.world.still++
+	f.world.pauses++
+	return nil
+}
+
+func (f *fake) Resume(context.Context) error {
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	f.world.still--
+	return nil
+}
+
+func (w *world) heldStill() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.still
+}
+
+func (w *world) pausedOnce() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pauses > 0
+}
 
 func (f *fake) Stop(context.Context) error { f.end(rack.Exit{Kind: rack.PoweredOff}); return nil }
 func (f *fake) Kill()                      { f.end(rack.Exit{Kind: rack.Died, Reason: "killed"}) }
+func (f *fake) Started() <-chan struct{}   { c := make(chan struct{}); close(c); return c }
 func (f *fake) Done() <-chan struct{}      { return f.done }
 func (f *fake) Exit() rack.Exit            { return f.exit }
 func (f *fake) Close() {

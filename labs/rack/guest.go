@@ -53,7 +53,7 @@ func StartGuest(ctx context.Context, p *Plan) (Machine, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	m := &guestMachine{Guest: g, dir: p.Dir, fresh: fresh}
+	m := &guestMachine{Guest: g, dir: p.Dir, fresh: fresh, started: make(chan struct{})}
 	m.events.Go(m.listen)
 	return m, nil
 }
@@ -200,17 +200,25 @@ type guestMachine struct {
 	fresh  bool
 	events sync.WaitGroup
 
+	started chan struct{} // closed by listen, see Started
+
 	mu   sync.Mutex
 	kind ExitKind // what guestd said of the end
 }
+
+func (m *guestMachine) Started() <-chan struct{} { return m.started }
 
 func (m *guestMachine) Console(i int) io.ReadWriter { return m.Guest.Console(i) }
 
 // listen notes what guestd says of the guest's end, until its line ends.
 func (m *guestMachine) listen() {
+	started := sync.OnceFunc(func() { close(m.started) })
+	defer started()
 	for e := range m.Agent().Events() {
 		m.mu.Lock()
 		switch e.Kind {
+		case agent.EventStarted:
+			started()
 		case agent.EventRebooting:
 			m.kind = Rebooted
 		case agent.EventPoweredOff:

@@ -39,6 +39,7 @@ func (r *Rack) routes() http.Handler {
 	m.Post("/v1/freeze", handler(r.handleFreeze))
 	m.Post("/v1/thaw", handler(r.handleThaw))
 	m.Post("/v1/snapshot", handler(r.handleSnapshot))
+	m.Post("/v1/check", handler(r.handleCheck))
 	m.Get("/v1/capture", handler(r.handleCapture))
 	m.Get("/v1/frames", handler(r.handleFrames))
 	m.Get("/v1/stream", handler(r.handleStream))

@@ -47,6 +47,9 @@ type Machine interface {
 	Console(i int) io.ReadWriter
 	// Boot waits until the guest is what its node says.
 	Boot(ctx context.Context) error
+	// Started is closed when the startup commands and services have run, or the
+	// machine has ended.
+	Started() <-chan struct{}
 	OpenConsole(ctx context.Context, i int) error
 	Resize(ctx context.Context, i int, cols, rows uint16) error
 	Exec(ctx context.Context, r *ExecRequest) (*ExecResult, error)

@@ -2,6 +2,7 @@ package rack
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,6 +48,8 @@ type Rack struct {
 	uplinks map[string]*way // by segment; set before the rack serves
 	probing chan struct{}   // full when too many probe
 	reading chan struct{}   // full when too many read the recording
+	checks  turns           // of those who have checks carried out
+	seed    string          // of the MACs of checks' probes, so that nobody knows them before
 	start   StartFunc
 	adapt   func(*uplink.Options) // Options.Uplink
 	started time.Time
@@ -111,6 +114,8 @@ func newRack(spec *Spec, o Options) (*Rack, error) {
 		conns:   map[*conn]struct{}{},
 		reading: make(chan struct{}, maxReading),
 		probing: make(chan struct{}, maxProbes),
+		checks:  newTurns(),
+		seed:    rand.Text(),
 		status:  Starting,
 		version: 1,
 	}

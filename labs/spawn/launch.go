@@ -10,7 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/patchbay/patchbay/labs/rack"
 )
@@ -25,6 +28,33 @@ const (
 // for a student, or nothing, and ends. Its log has the full story, unless the
 // disk is full.
 const servesByte = 1
+
+// Tied is the process's side of Local.Tie: it calls serve with a context that
+// ends with ctx or when the pipe does, and in the latter case removes dir
+// afterwards, as Local.Remove would.
+func Tied(ctx context.Context, pipe *os.File, dir string, serve func(context.Context) error) error {
+	syscall.CloseOnExec(int(pipe.Fd())) // no guest is to have it
+	if err := pipe.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("watching the pipe that the rack is tied to: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var loose atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := io.Copy(io.Discard, pipe) // until its end, or until it is closed below
+		loose.Store(err == nil)
+		cancel()
+	})
+	err := serve(ctx)
+	pipe.Close()
+	wg.Wait()
+	if !loose.Load() {
+		return err
+	}
+	l := &Local{State: filepath.Dir(filepath.Dir(dir))}
+	return errors.Join(err, l.Remove(context.WithoutCancel(ctx), filepath.Base(dir)))
+}
 
 // Report is the process's side of that: it runs serve, which calls ready once
 // the rack's API answers. It closes the pipe.
@@ -63,6 +93,10 @@ func (l *Local) launch(ctx context.Context, dir string) error {
 	cmd := exec.Command(exe, "rack", "--dir", dir, "--ready-fd", "3")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{theirs}
+	if l.Tie != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, l.Tie)
+		cmd.Args = append(cmd.Args, "--tie-fd", "4")
+	}
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()

@@ -39,6 +39,11 @@ type Local struct {
 	// EndTimeout is how long a rack has to stop all its guests, before it is
 	// killed; 0 means 20 s.
 	EndTimeout time.Duration
+
+	// Tie is the reading side of a pipe. When the last writing side is closed,
+	// which a process's end does however it ends, the racks that were started
+	// with it end, and remove their folders. nil ties them to nothing.
+	Tie *os.File
 }
 
 // Info is a rack as its folder shows it.

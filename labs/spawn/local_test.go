@@ -77,6 +77,7 @@ func (h *hollow) Console(int) io.ReadWriter  { return h.near }
 func (h *hollow) Boot(context.Context) error { return nil }
 func (h *hollow) Stop(context.Context) error { h.Kill(); return nil }
 func (h *hollow) Kill()                      { h.once.Do(func() { h.far.Close(); close(h.done) }) }
+func (h *hollow) Started() <-chan struct{}   { return h.done }
 func (h *hollow) Done() <-chan struct{}      { return h.done }
 func (h *hollow) Exit() rack.Exit            { return rack.Exit{Kind: rack.PoweredOff} }
 func (h *hollow) Close()                     { h.near.Close() }

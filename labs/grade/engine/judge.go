@@ -164,6 +164,14 @@ func (j *judge) try(ctx context.Context, c *grade.Check) (f finding, ok bool) {
 		f.verdict, f.err = verdict{seen: gone.Error(), evidence: f.evidence}, nil
 		return f, true
 	}
+	if bad, is := errors.AsType[*Unreadable](f.err); is {
+		f.verdict, f.err, f.final = verdict{seen: bad.Error(), evidence: f.evidence}, nil, true
+		return f, true
+	}
+	if claimed, is := errors.AsType[*claimedError](f.err); is {
+		f.verdict, f.err = verdict{seen: claimed.Error(), evidence: f.evidence}, nil
+		return f, true
+	}
 	if f.err != nil {
 		_, broke := errors.AsType[*panicked](f.err)
 		f.final = broke || errors.Is(f.err, errNotYet) || errors.Is(f.err, errNoKind)

@@ -20,6 +20,8 @@ type shared struct {
 	hosts map[string]*lentHost // by place and addresses
 	freed chan struct{}        // closed, and made anew, when somebody is done with a host
 	disks map[string]*oneDisk  // by node
+
+	places places // what evaluators drew for their probes
 }
 
 // lentHost is a probe host that may be had by several checks.
@@ -45,6 +47,8 @@ func share(ctx context.Context, t Target) *shared {
 	return &shared{Target: t, ctx: ctx, hosts: map[string]*lentHost{}, freed: make(chan struct{}), disks: map[string]*oneDisk{}}
 }
 
+func (s *shared) placesOf() *places { return &s.places }
+
 // Attach lends a host out. Two machines with one address on a segment would
 // each take the other's answers, so whoever asks for an address that another
 // host has waits until nobody needs that one.
@@ -52,7 +56,10 @@ func (s *shared) Attach(ctx context.Context, at grade.At) (*probe.Host, func(), 
 	if len(at.Address) == 0 { // nothing to be shared, and DHCP may give it an address
 		return s.Target.Attach(ctx, at)
 	}
-	key := fmt.Sprintf("%q", []any{at.Segment, at.VLAN, at.Address, at.Gateway, at.DNS})
+	if at.Seed == "" { // the same machine during the run, whatever its router is, and another in the next
+		at.Seed = fmt.Sprintf("%s %q %d %q", s.places.secret(), at.Segment, at.VLAN, at.Address)
+	}
+	key := fmt.Sprintf("%s %q %q", at.Seed, at.Gateway, at.DNS)
 	for {
 		s.mu.Lock()
 		if h := s.hosts[key]; h != nil {

@@ -31,6 +31,7 @@ type place struct {
 func (p *place) Topology() *labs.Topology              { return &labs.Topology{} }
 func (p *place) Node(name string) (engine.Node, error) { return nil, &engine.NotRunning{Node: name} }
 func (p *place) Ring() *record.Ring                    { return nil }
+func (p *place) MAC(node, iface string) string         { return "" }
 func (p *place) Port(node, iface string) string        { return node + "/" + iface }
 func (p *place) count(at grade.At, n int) (worst int) {
 	p.mu.Lock()

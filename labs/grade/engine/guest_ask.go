@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	guestTimeout = 10 * time.Second // of one program
-	askLimit     = 4 << 20          // bytes of its output; a large routing table has some 200 each
+	programTimeout = 10 * time.Second // of one program
+	programLimit   = 4 << 20          // bytes of its output; a large routing table has some 200 each
 )
 
 // asker asks a node and keeps what was answered, for one try of one check.
@@ -68,10 +68,10 @@ func (a *asker) doubt(text string) {
 // run runs a program of the pristine image. That it fails is a result.
 func (a *asker) run(e agent.Exec) (agent.ExecResult, error) {
 	if e.Timeout == 0 {
-		e.Timeout = guestTimeout
+		e.Timeout = programTimeout
 	}
 	if e.Limit == 0 {
-		e.Limit = askLimit
+		e.Limit = programLimit
 	}
 	res, err := a.node.Verify(a.ctx, e)
 	if err != nil {

@@ -2,12 +2,9 @@ package engine
 
 import (
 	"context"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/patchbay/patchbay/guest/agent"
 	"github.com/patchbay/patchbay/labs/grade"
 )
 
@@ -237,64 +234,6 @@ func filterVerdict(key string, v any) (do, to string) {
 	return "", ""
 }
 
-// matches says whether a rule says all that is wanted.
-func (r *filterRule) matches(w *grade.Rule) bool {
-	field := func(key, want string, same func(want, have string) bool) bool {
-		return want == "" || slices.ContainsFunc(r.is[key], func(have string) bool { return same(want, have) })
-	}
-	for _, s := range w.State {
-		if !field("state", s, strings.EqualFold) {
-			return false
-		}
-	}
-	protocol := func(want, have string) bool {
-		return strings.EqualFold(want, have) || strings.EqualFold(want, "icmpv6") && have == "ipv6-icmp"
-	}
-	return field("protocol", w.Protocol, protocol) && field("saddr", w.Source, sameNetwork) && field("daddr", w.Destination, sameNetwork) &&
-		field("sport", w.SourcePort, coversPort) && field("dport", w.Port, coversPort) && field("iif", w.In, sameName) && field("oif", w.Out, sameName) &&
-		(w.Do == "" || w.Do == r.do) && (w.To == "" || sameTarget(w.To, r.to))
-}
-
-func sameName(want, have string) bool { return want == have }
-
-// sameTarget compares 10.0.0.1, 10.0.0.1:80 or :80 with a rule's.
-func sameTarget(want, have string) bool {
-	if want == have {
-		return true
-	}
-	host, _, ok := strings.Cut(have, ":")
-	if h, err := netip.ParseAddrPort(have); err == nil {
-		host, ok = h.Addr().String(), true
-	}
-	return ok && sameAddr(want, host)
-}
-
-// coversPort says whether a port or range lies in another.
-func coversPort(want, have string) bool {
-	if want == have {
-		return true
-	}
-	wa, wb, ok := portRange(want)
-	ha, hb, ok2 := portRange(have)
-	return ok && ok2 && ha <= wa && wb <= hb
-}
-
-// services are the names that nft prints for ports without -n.
-var services = map[string]string{"ssh": "22", "http": "80", "https": "443", "domain": "53", "telnet": "23", "smtp": "25"}
-
-func portRange(s string) (from, to int, ok bool) {
-	a, b, isRange := strings.Cut(s, "-")
-	if !isRange {
-		b = a
-	}
-	if n := services[a]; n != "" {
-		a, b = n, n
-	}
-	from, err := strconv.Atoi(a)
-	to, err2 := strconv.Atoi(b)
-	return from, to, err == nil && err2 == nil
-}
-
 func evalFirewall(ctx context.Context, t Target, k *grade.Firewall) (verdict, error) {
 	return ask(ctx, t, k.Node, func(a *asker) (bool, string, error) {
 		var d differences
@@ -382,84 +321,4 @@ func (rs *ruleset) check(k *grade.Firewall) (bool, string) {
 		return false, "the chains are " + several(chains, "none")
 	}
 	return false, "the rules are " + several(rules, "none")
-}
-
-// iptables is what both families have, “-t nat” in front where it is not filter.
-func (a *asker) iptables() ([]string, error) {
-	var list []string
-	for _, name := range []string{"iptables-save", "ip6tables-save", "iptables-legacy-save", "ip6tables-legacy-save"} {
-		res, err := a.run(agent.Exec{Args: []string{name}})
-		if err != nil {
-			return nil, err
-		}
-		if res.Code == 0 {
-			for _, line := range parseIptables(string(res.Stdout)) {
-				if !slices.Contains(list, line) {
-					list = append(list, line)
-				}
-			}
-		}
-	}
-	return list, nil
-}
-
-func parseIptables(text string) []string {
-	var list []string
-	table := ""
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		prefix := ""
-		if table != "" && table != "filter" {
-			prefix = "-t " + table + " "
-		}
-		switch {
-		case strings.HasPrefix(line, "*"):
-			table = line[1:]
-		case strings.HasPrefix(line, ":"):
-			if f := strings.Fields(line[1:]); len(f) > 1 && f[1] != "-" {
-				list = append(list, prefix+"-P "+f[0]+" "+f[1])
-			}
-		case strings.HasPrefix(line, "-A "):
-			list = append(list, prefix+line)
-		}
-	}
-	return list
-}
-
-// normalRule makes rules alike that say the same: the order of options, modules
-// that a protocol brings with it, /32, and short or long names.
-func normalRule(s string) string {
-	long := map[string]string{"--protocol": "-p", "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d", "--in-interface": "-i",
-		"--out-interface": "-o", "--jump": "-j", "--append": "-A", "--policy": "-P", "--table": "-t", "--destination-port": "--dport",
-		"--source-port": "--sport", "--match": "-m", "--state": "--ctstate"}
-	var options []string
-	at := ""
-	for _, f := range strings.Fields(s) {
-		if short := long[f]; short != "" {
-			f = short
-		}
-		if strings.HasPrefix(f, "-") || f == "!" {
-			if at != "" && at != "!" {
-				options = append(options, at)
-				at = ""
-			}
-			at = strings.TrimSpace(at + " " + f)
-			continue
-		}
-		if p, err := netip.ParsePrefix(f); err == nil && p.IsSingleIP() {
-			f = p.Addr().String()
-		}
-		if strings.Contains(at, "--ctstate") {
-			states := strings.Split(f, ",")
-			slices.Sort(states)
-			f = strings.Join(states, ",")
-		}
-		at += " " + f
-	}
-	options = append(options, at)
-	options = slices.DeleteFunc(options, func(o string) bool {
-		return o == "" || o == "-t filter" || slices.Contains([]string{"-m tcp", "-m udp", "-m icmp", "-m conntrack", "-m state", "-m icmp6"}, o)
-	})
-	slices.Sort(options)
-	return strings.Join(options, " ")
 }

@@ -73,6 +73,7 @@ func evalNames(ctx context.Context, t Target, k *grade.Names) (verdict, error) {
 				have = append(have, r.data)
 			}
 		}
+		slices.Sort(have) // a server turns them round from answer to answer
 		missing := slices.ContainsFunc(k.Answers, func(want string) bool {
 			return !slices.ContainsFunc(have, func(h string) bool { return sameData(want, h) })
 		})

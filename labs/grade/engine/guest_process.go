@@ -67,7 +67,7 @@ func (a *asker) genuine(name string, p process) error {
 	if p.exe == "" {
 		return nil // a thread of the kernel
 	}
-	res, err := a.node.Verify(a.ctx, agent.Exec{Args: []string{"cmp", "-s", "--", "/proc/" + p.pid + "/exe", strings.TrimSuffix(p.exe, " (deleted)")}, Timeout: guestTimeout})
+	res, err := a.node.Verify(a.ctx, agent.Exec{Args: []string{"cmp", "-s", "--", "/proc/" + p.pid + "/exe", strings.TrimSuffix(p.exe, " (deleted)")}, Timeout: programTimeout})
 	if err != nil {
 		return fmt.Errorf("asking %s: %w", a.name, err)
 	}

@@ -30,7 +30,7 @@ func evalReach(ctx context.Context, t Target, k *grade.Reach) (verdict, error) {
 			if k.Whole {
 				args = append(args, "-M", "do")
 			}
-			res, err := a.run(agent.Exec{Args: append(args, "--", rest), Timeout: time.Duration(count)*time.Second + guestTimeout})
+			res, err := a.run(agent.Exec{Args: append(args, "--", rest), Timeout: time.Duration(count)*time.Second + programTimeout})
 			if err != nil {
 				return false, "", err
 			}

@@ -34,7 +34,7 @@ var inside = map[string][]string{
 	// what an impairment, a filter and a rule are, and whether they are right.
 	// And what a lab may say of checks and parameters.
 	"labs":       {"labs/grade", "labs/param", "vnet/impair", "vnet/filter", "vnet/uplink"},
-	"labs/grade": {},
+	"labs/grade": {"vnet/filter"},
 	"labs/param": {},
 }
 

@@ -1,11 +1,13 @@
 package labs
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/patchbay/patchbay/vnet/filter"
+	"github.com/patchbay/patchbay/vnet/impair"
 )
 
 const (
@@ -127,6 +129,8 @@ func frameEvent(e *Event, has map[string]bool) (fix, wrong string) {
 		return "add do: " + strings.Join(eventKinds, ", "), "the event does not say what happens to the frame"
 	case e.Do == EventDelay && e.Delay == 0:
 		return "add delay, like delay: 200ms", "the event does not say how long the frame is delayed"
+	case e.Delay > impair.MaxDelay:
+		return "write less, like delay: 200ms", fmt.Sprintf("a frame is delayed by %v at most", impair.MaxDelay)
 	case e.Do != EventDelay && has["delay"]:
 		return "write do: delay, or remove it", "delay is for do: delay"
 	case e.Do == EventImpair && e.Wire == nil:

@@ -8,6 +8,7 @@ import (
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
 	gmtext "github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
 )
 
 // Step is a heading of a guide.
@@ -28,7 +29,17 @@ func Markdown() []goldmark.Option {
 // stepsOf lists the headings of a guide.
 func stepsOf(guide string) []Step {
 	source := []byte(guide)
-	doc := goldmark.New(Markdown()...).Parser().Parse(gmtext.NewReader(source))
+	// Headings alone: what may be nested, and links, take a time that grows with
+	// the square of what a stranger writes.
+	doc := parser.NewParser(parser.WithBlockParsers(
+		util.Prioritized(parser.NewSetextHeadingParser(), 100),
+		util.Prioritized(parser.NewThematicBreakParser(), 200),
+		util.Prioritized(parser.NewCodeBlockParser(), 500),
+		util.Prioritized(parser.NewATXHeadingParser(), 600),
+		util.Prioritized(parser.NewFencedCodeBlockParser(), 700),
+		util.Prioritized(parser.NewHTMLBlockParser(), 900),
+		util.Prioritized(parser.NewParagraphParser(), 1000),
+	), parser.WithAutoHeadingID(), parser.WithHeadingAttribute()).Parse(gmtext.NewReader(source))
 	var steps []Step
 	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
 		h, ok := n.(*ast.Heading)
@@ -45,19 +56,7 @@ func stepsOf(guide string) []Step {
 	return steps
 }
 
-// words is the text in a node, without markup.
-func words(n ast.Node, source []byte) string {
-	var b strings.Builder
-	_ = ast.Walk(n, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if entering {
-			switch n := n.(type) {
-			case *ast.Text:
-				b.Write(n.Value(source))
-			case *ast.String:
-				b.Write(n.Value)
-			}
-		}
-		return ast.WalkContinue, nil
-	})
-	return b.String()
+// words is the text of a heading, without the signs of markup.
+func words(h *ast.Heading, source []byte) string {
+	return strings.TrimSpace(strings.NewReplacer("`", "", "*", "").Replace(string(h.Lines().Value(source))))
 }

@@ -80,7 +80,7 @@ type Segment struct {
 type Event struct {
 	At    time.Duration // since all nodes have come up; of an event without Frame
 	Frame string        // pcap filter: the event happens to frames that match
-	Nth   int           // to the how manieth of them, counted on each cable for itself; from 1
+	Nth   int           // to the how manieth of them, from 1: counted on a segment as a whole, on a node's cables each for itself
 	Every bool          // and to every Nth again
 	On    string        // a segment, NODE or NODE/INTERFACE
 	In    bool          // to frames that a node gets, instead of those that it sends

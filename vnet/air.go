@@ -181,6 +181,7 @@ func (a *air) flatten(b piece) []byte {
 func (l *loop) arrive(w *way, f *frame) {
 	switch {
 	case w.dir == FromGuest:
+		f.forms = [4]form{} // made when it was in no VLAN yet
 		l.enter(f)
 	case w.port.fd < 0: // it went down meanwhile
 	case !w.port.plugged.Load():
@@ -248,8 +249,13 @@ func (l *loop) touchDown(g flight) {
 	if w.dir == FromGuest {
 		w.port.publish()
 	}
+	a.rest(g.at)
+}
+
+// rest has memory given back some time after the last frame has left.
+func (a *air) rest(now int64) {
 	if len(a.flights) == 0 && a.swollen() && a.trimAt == 0 {
-		a.trimAt = g.at + trimAfter
+		a.trimAt = now + trimAfter
 	}
 }
 
@@ -341,4 +347,5 @@ func (l *loop) sweep(p *port) {
 			w.settle()
 		}
 	}
+	a.rest(a.now)
 }

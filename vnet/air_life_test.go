@@ -123,25 +123,33 @@ func TestFloodOfDelayedFrames(t *testing.T) {
 	}
 }
 
-// Memory that a flood took is given back when it is over.
+// Memory that a flood took is given back when it is over, be it that all has
+// arrived or that the cable was cut.
 func TestDelayMemoryIsGivenBack(t *testing.T) {
-	s := newSkyOf(t, vnet.Link, 2, 16<<20, 1)
-	s.Impair(0, vnet.FromGuest, impair.Config{Delay: time.Minute})
-	big := make([]byte, 9000)
-	copy(big, numbered(0))
-	for range 700 {
-		s.sendFrame(0, big)
+	for _, cut := range []bool{false, true} {
+		s := newSkyOf(t, vnet.Link, 2, 16<<20, 1)
+		s.Impair(0, vnet.FromGuest, impair.Config{Delay: time.Minute})
+		big := make([]byte, 9000)
+		copy(big, numbered(0))
+		for range 700 {
+			s.sendFrame(0, big)
+		}
+		full := s.Resident()
+		if cut {
+			s.SetPlugged(0, false)
+			s.SetPlugged(0, true)
+		} else {
+			s.after(time.Minute)
+		}
+		s.after(2 * time.Second)
+		s.frames(1)
+		if n := s.Resident(); full < 5<<20 || n > 1<<20 {
+			t.Errorf("cut %v: %d bytes in memory at rest, %d before; want at most 1 MiB of more than 5", cut, n, full)
+		}
+		s.send(0, 1)
+		s.after(time.Minute)
+		s.want(1, 1)
 	}
-	full := s.Resident()
-	s.after(time.Minute)
-	s.after(2 * time.Second)
-	s.frames(1)
-	if n := s.Resident(); full < 5<<20 || n > 1<<20 {
-		t.Errorf("%d bytes in memory at rest, %d before; want at most 1 MiB of more than 5", n, full)
-	}
-	s.send(0, 1)
-	s.after(time.Minute)
-	s.want(1, 1)
 }
 
 func TestDelayAllocatesNothing(t *testing.T) {

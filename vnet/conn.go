@@ -47,15 +47,7 @@ func (l *loop) connect(p *port, fd int) error {
 		return err
 	}
 	if p.fd >= 0 {
-		l.flushMACs(p)
-		if p.carrier.owed {
-			l.interest(p.entry, false)
-		}
-		l.entries[p.entry].kind = old
-		p.old = append(p.old, p.entry)
-		if len(p.old) > oldConns {
-			l.hangUp(p.old[0])
-		}
+		l.supersede(p)
 	}
 	p.fd, p.entry = fd, slot
 	p.carrier.told, p.carrier.owed = true, false // what an interface believes that is set up
@@ -63,6 +55,33 @@ func (l *loop) connect(p *port, fd int) error {
 	p.up.Store(true)
 	l.links.changed(p)
 	return nil
+}
+
+// supersede makes p's connection an old one, which is read until it ends.
+func (l *loop) supersede(p *port) {
+	l.flushMACs(p)
+	if p.carrier.owed {
+		l.interest(p.entry, false)
+	}
+	l.entries[p.entry].kind = old
+	p.old = append(p.old, p.entry)
+	if len(p.old) > oldConns {
+		l.hangUp(p.old[0])
+	}
+}
+
+// refit has p be spoken to as its next guest understands it.
+func (l *loop) refit(p *port, offload, carrier bool) {
+	if p.offload == offload && p.carries == carrier {
+		return
+	}
+	if p.fd >= 0 {
+		l.supersede(p)
+		p.fd, p.entry = -1, -1
+		p.up.Store(false)
+		l.links.changed(p)
+	}
+	p.speak(offload, carrier)
 }
 
 // hangUp closes a connection whose other end is gone.

@@ -139,8 +139,8 @@ func (l *loop) queue(p *port, f *frame) {
 	}
 	if p.offload {
 		w := l.form(f, tagged, true)[0]
-		bytes := uint64(w.len() - offload.Size + int(f.wires-1)*int(f.head))
-		l.push(p, w, outgoing{frame: f, wires: f.wires, bytes: bytes})
+		tags := w.len() - offload.Size - len(f.data) // put into each frame on a wire, or taken out
+		l.push(p, w, outgoing{frame: f, wires: f.wires, bytes: f.bytes() + uint64(int(f.wires)*tags)})
 		return
 	}
 	for i, w := range l.form(f, tagged, false) {

@@ -186,11 +186,17 @@ func TestImpairRefusals(t *testing.T) {
 	want := impair.Config{Delay: ms, Burst: &impair.GilbertElliott{GoodToBad: 1}}
 	b.impair("a", vnet.ToGuest, want)
 	want.Burst.GoodToBad = 0.5 // the switch has its own
+	if all := b.Impairments(); len(all) != 1 || !all["a"][0].Perfect() || all["a"][1].Delay != ms || all["a"][1].Burst == nil {
+		t.Errorf("impaired: %+v; want what a gets", all)
+	}
 	if c, err := b.Impairment("a", vnet.ToGuest); err != nil || c.Delay != ms || c.Burst == nil || c.Burst.GoodToBad != 1 {
 		t.Errorf("Impairment = %+v, %v; want what was set", c, err)
 	}
 	b.Close()
 	_, closed := b.Impairment("a", vnet.ToGuest)
+	if all := b.Impairments(); len(all) != 0 {
+		t.Errorf("a closed switch impairs %v", all)
+	}
 	for what, err := range map[string]error{
 		"Impair":     b.Impair("a", vnet.Both, impair.Config{Loss: 1}),
 		"Impairment": closed,

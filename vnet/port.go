@@ -24,15 +24,16 @@ const wiresBatch = 1024
 // port is one socket of the switch. Without a remark a field belongs to the
 // loop.
 type port struct {
-	name     string   // this and the next eight never change
+	name     string   // this and the next six never change
 	segment  *segment // nil when the cable hangs in the air
 	listener *socketFile
-	offload  bool // records carry an offload header
-	carries  bool // the guest understands carrier messages
 	mirror   bool
 	vlan     vlans
 	cpu      int // where its guest runs, if pinned
 	pinned   bool
+
+	offload bool // records carry an offload header; changes while Switch.mu is held
+	carries bool // the guest understands carrier messages
 
 	id    int32 // index in loop.ports
 	most  int   // records that are taken in a round
@@ -74,17 +75,22 @@ func newPort(c PortConfig, g *segment) (*port, error) {
 		return nil, err
 	}
 	p := &port{
-		name: c.Name, segment: g, offload: c.Offload, carries: c.Carrier, mirror: c.Mirror, vlan: v,
+		name: c.Name, segment: g, mirror: c.Mirror, vlan: v,
 		cpu: c.CPU, pinned: c.Pinned && c.CPU >= 0 && c.CPU < maxCPUs,
 		fd: -1, entry: -1, ear: -1, out: newTxQueue(),
-		most:  batch,
 		storm: bucket{at: -int64(time.Second)}, // it may begin with a second's worth
 	}
-	if c.Offload {
-		p.most = superBatch
-	}
+	p.speak(c.Offload, c.Carrier)
 	p.plugged.Store(true)
 	return p, nil
+}
+
+// speak settles what is said on p's next connection.
+func (p *port) speak(offload, carrier bool) {
+	p.offload, p.carries = offload, carrier
+	if p.most = batch; offload {
+		p.most = superBatch
+	}
 }
 
 // pace settles how many records the next batch has, by what entered in this one.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/patchbay/patchbay/vnet"
+	"github.com/patchbay/patchbay/vnet/impair"
 	"github.com/patchbay/patchbay/vnet/offload"
 	"golang.org/x/sys/unix"
 )
@@ -182,6 +183,7 @@ func eachRecord(in []byte, ports int, f func(from int, rec []byte)) {
 // FuzzVLAN sends arbitrary records, with offload headers or without, through
 // ports of all kinds, and holds what comes out against the rules: access ports see no
 // tag, trunks see the tags that are theirs, nobody sees a VLAN that it is not in.
+// So it is behind cables that might lose something, too.
 func FuzzVLAN(f *testing.F) {
 	h, cut := super(f, 2, 1, 150, 60)
 	ht, tag := super(f, 2, 1, 150, 60, 10)
@@ -191,46 +193,59 @@ func FuzzVLAN(f *testing.F) {
 	f.Add(append([]byte{1, 72}, tagged(frame(0xff, 1), 10, 20)...))
 	access, trunk, native := vnet.VLANConfig{Access: 10}, vnet.VLANConfig{Trunk: []uint16{10, 20}}, vnet.VLANConfig{Trunk: []uint16{10}, Native: 20}
 	ports := []vnet.PortConfig{{VLAN: access}, {VLAN: trunk}, {VLAN: access, Offload: true}, {VLAN: trunk, Offload: true}, {VLAN: native}, {}}
-	m, err := vnet.NewManualOf(vnet.SegmentConfig{Kind: vnet.SwitchKind, MTU: vnet.DefaultMTU, Storm: -1}, 16, ports, []int{-1, -1, -1, -1, -1, -1})
+	var switches []*vnet.Manual
+	for range 2 {
+		m, err := vnet.NewManualOf(vnet.SegmentConfig{Kind: vnet.SwitchKind, MTU: vnet.DefaultMTU, Storm: -1}, 16, ports, []int{-1, -1, -1, -1, -1, -1})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Cleanup(m.Close)
+		switches = append(switches, m)
+	}
+	air, err := switches[1].Air(1<<20, 1)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(m.Close)
+	for i := range ports {
+		air.Impair(i, vnet.Both, impair.Config{Loss: 1e-12})
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		m.Reset()
-		eachRecord(in, len(ports), func(from int, rec []byte) {
-			ok := m.Receive(from, rec)
-			m.Discard(func(port int, recs [][]byte) {
-				if !ok || port == from {
-					t.Fatalf("%x from %d (taken: %v) came out of %d", rec, from, ok, port)
-				}
-				c := ports[port]
-				for _, r := range recs {
-					if c.Offload {
-						h, err := offload.Parse(r)
-						if err != nil {
-							t.Fatal(err)
+		for _, m := range switches {
+			m.Reset()
+			eachRecord(in, len(ports), func(from int, rec []byte) {
+				ok := m.Receive(from, rec)
+				m.Discard(func(port int, recs [][]byte) {
+					if !ok || port == from {
+						t.Fatalf("%x from %d (taken: %v) came out of %d", rec, from, ok, port)
+					}
+					c := ports[port]
+					for _, r := range recs {
+						if c.Offload {
+							h, err := offload.Parse(r)
+							if err != nil {
+								t.Fatal(err)
+							}
+							r = r[offload.Size:]
+							if err := h.Check(r); err != nil {
+								t.Fatalf("%x from %d came out of %d as %x: %v", rec, from, port, r, err)
+							}
 						}
-						r = r[offload.Size:]
-						if err := h.Check(r); err != nil {
-							t.Fatalf("%x from %d came out of %d as %x: %v", rec, from, port, r, err)
+						if len(r) < vnet.MinFrame {
+							t.Fatalf("%x from %d came out of %d as %x", rec, from, port, r)
+						}
+						tag := -1
+						if len(r) >= 18 && r[12] == 0x81 && r[13] == 0 {
+							tag = int(r[14]&15)<<8 | int(r[15])
+						}
+						switch {
+						case c.VLAN.Access != 0 && tag > 0,
+							c.VLAN.Native == 0 && c.VLAN.Trunk != nil && tag != 10 && tag != 20,
+							c.VLAN.Native != 0 && tag > 0 && tag != 10:
+							t.Fatalf("%x from %d came out of %d with tag %d", rec, from, port, tag)
 						}
 					}
-					if len(r) < vnet.MinFrame {
-						t.Fatalf("%x from %d came out of %d as %x", rec, from, port, r)
-					}
-					tag := -1
-					if len(r) >= 18 && r[12] == 0x81 && r[13] == 0 {
-						tag = int(r[14]&15)<<8 | int(r[15])
-					}
-					switch {
-					case c.VLAN.Access != 0 && tag > 0,
-						c.VLAN.Native == 0 && c.VLAN.Trunk != nil && tag != 10 && tag != 20,
-						c.VLAN.Native != 0 && tag > 0 && tag != 10:
-						t.Fatalf("%x from %d came out of %d with tag %d", rec, from, port, tag)
-					}
-				}
+				})
 			})
-		})
+		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxEvents = 1000                 // bounds what one frame may be held against
+	maxEvents = 10000                // 256 of a lab, on each cable of a large machine, and more
 	maxAt     = 365 * 24 * time.Hour // longer than any rack runs
 )
 

@@ -305,8 +305,8 @@ func TestScriptMistakes(t *testing.T) {
 			t.Errorf("Script(%+v) = %v; want %q in it", tt.e, err, tt.want)
 		}
 	}
-	if err := b.Script(make([]vnet.Event, 1001)); err == nil || !strings.Contains(err.Error(), "it has 1001 events") {
-		t.Errorf("Script of 1001 events = %v", err)
+	if err := b.Script(make([]vnet.Event, 10001)); err == nil || !strings.Contains(err.Error(), "it has 10001 events") {
+		t.Errorf("Script of 10001 events = %v", err)
 	}
 	if got := b.Events(); len(got) != 0 {
 		t.Errorf("events %v of scripts that were refused", got)

@@ -205,6 +205,23 @@ func (s *Switch) RemovePort(name string) error {
 	return nil
 }
 
+// Refit makes a port one for a guest with offloads and carrier messages or
+// without, as PortConfig says of the next one: another kernel is to run there.
+// All else stays: the cable and what is done to it, events, counters. A guest
+// that is still connected is cut off like that of a removed port.
+func (s *Switch) Refit(name string, offload, carrier bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.port(name)
+	if p == nil {
+		return fmt.Errorf("refitting port %s: there is none", name)
+	}
+	if err := s.l.do(func() { s.l.refit(p, offload, carrier) }); err != nil {
+		return fmt.Errorf("refitting port %s: %w", name, err)
+	}
+	return nil
+}
+
 // SetPlugged pulls a port's cable or puts it back in. With the cable out the
 // guest's frames and the frames for it, those under way in it among them, are
 // dropped and counted as cut, and its addresses are forgotten; its connection

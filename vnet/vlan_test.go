@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/patchbay/patchbay/vnet"
+	"github.com/patchbay/patchbay/vnet/impair"
 	"github.com/patchbay/patchbay/vnet/offload"
 )
 
@@ -75,9 +76,15 @@ func TestVLANs(t *testing.T) {
 		{"no VLANs, tagged", "z", with(10), nil, "z"},
 		{"service tags are data", "a10", serviceTag(bare), out{"b10": serviceTag(bare), "t": tagged(serviceTag(bare), 10), "n": tagged(serviceTag(bare), 10), "n10": serviceTag(bare)}, ""},
 	} {
-		for _, off := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, offload %v", tt.name, off), func(t *testing.T) {
+		for _, how := range []struct{ off, impaired bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+			off := how.off
+			t.Run(fmt.Sprintf("%s, %+v", tt.name, how), func(t *testing.T) {
 				b := vlanBench(t, off)
+				if how.impaired { // in the way of frames, and hits none of them
+					for name := range b.guests {
+						b.impair(name, vnet.Both, impair.Config{Loss: 1e-12})
+					}
+				}
 				record := func(f []byte) []byte {
 					if off {
 						return withHeader(offload.Header{}, f)
@@ -162,6 +169,12 @@ func TestVLANOffload(t *testing.T) {
 		b.want("ot2", withHeader(ht, tag))
 		b.want("pa", wire(t, h, bare)...)
 		b.want("pt", wire(t, ht, tag)...)
+		for plain, super := range map[string]string{"pa": "oa2", "pt": "ot"} {
+			// Tags count in each frame that a super-frame stands for.
+			if p, q := b.stats(plain), b.stats(super); p.RxFrames != q.RxFrames || p.RxBytes != q.RxBytes {
+				t.Errorf("%s got %d frames, %d bytes; %s %d, %d", plain, p.RxFrames, p.RxBytes, super, q.RxFrames, q.RxBytes)
+			}
+		}
 		b.guests["ot"].send(withHeader(ht, tag))
 		b.settle()
 		b.want("oa", withHeader(h, bare))

@@ -80,6 +80,32 @@ func (s *Switch) Impairment(port string, d Direction) (impair.Config, error) {
 	return c, nil
 }
 
+// Impairments returns the same of all ports that something is done to, by their
+// names: what their guests send, and what they get. It takes the loop once, not
+// once for each port. It is empty when the Switch is closed.
+func (s *Switch) Impairments() map[string][2]impair.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string][2]impair.Config{}
+	err := s.l.do(func() {
+		for _, p := range s.ports {
+			var both [2]impair.Config
+			for i := range p.ways {
+				if w := &p.ways[i]; w.rough {
+					both[i] = w.pipe.Config()
+				}
+			}
+			if p.ways[0].rough || p.ways[1].rough {
+				all[p.name] = both
+			}
+		}
+	})
+	if err != nil { // the loop may be at it still
+		return nil
+	}
+	return all
+}
+
 // impair sets what some directions of p's cable do. The depot must be open.
 func (l *loop) impair(p *port, d Direction, c impair.Config) {
 	for _, i := range d.ways() {

@@ -348,7 +348,7 @@ func (s *Server) assignmentLabPage(w http.ResponseWriter, r *http.Request) error
 	if l, err = s.runningVersion(r.Context(), f, l); err != nil {
 		return err
 	}
-	if l, err = s.forRack(r.Context(), l, f); err != nil {
+	if l, err = s.personal(r.Context(), l, f); err != nil {
 		return err
 	}
 	seen := labSeen{title: as.Title, rack: fmt.Sprintf("/api/v1/assignments/%d/rack", as.ID), role: rack.Owner, rec: labs.RackRecord{RackFor: f}}

@@ -114,14 +114,15 @@ func (s *Server) labPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l, err = s.runningVersion(ctx, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}, l); err != nil {
+	f := labs.RackFor{UserID: a.ID, LabSlug: l.Slug}
+	if l, err = s.runningVersion(ctx, f, l); err != nil {
 		return err
 	}
-	if l, err = s.forRack(ctx, l, labs.RackFor{UserID: a.ID, LabSlug: l.Slug}); err != nil {
+	if l, err = s.personal(ctx, l, f); err != nil {
 		return err
 	}
 	return s.renderLab(w, r, l, labSeen{title: l.Title, rack: "/api/v1/labs/" + l.Slug + "/rack", role: rack.Owner,
-		rec: labs.RackRecord{RackFor: labs.RackFor{UserID: a.ID, LabSlug: l.Slug}}})
+		rec: labs.RackRecord{RackFor: f}})
 }
 
 // labSeen is how somebody has a lab before them.

@@ -181,7 +181,7 @@ func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.Rac
 	if !s.starts.allow(strconv.FormatInt(a.ID, 10)) {
 		return errTooMany("You have started many labs in a short time. Please wait a few seconds.")
 	}
-	own, err := s.forRack(ctx, l, rec.RackFor)
+	own, err := s.personal(ctx, l, rec.RackFor)
 	if err != nil {
 		return err
 	}
@@ -194,6 +194,7 @@ func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.Rac
 		Cache:    s.cfg.Cache,
 		Uplink:   s.cfg.Uplink,
 		Created:  rec.CreatedAt,
+		Watch:    s.othersOf(ctx, l, rec.RackFor),
 	})
 	if err != nil {
 		return fmt.Errorf("starting rack %s: %w", rec.ID, err)

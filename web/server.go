@@ -29,12 +29,13 @@ import (
 	"github.com/patchbay/patchbay/labs/handin"
 	"github.com/patchbay/patchbay/labs/library"
 	"github.com/patchbay/patchbay/labs/rack"
+	"github.com/patchbay/patchbay/labs/rack/leak"
 	"github.com/patchbay/patchbay/labs/sqlite"
 	"github.com/patchbay/patchbay/vnet/outside"
 )
 
 // Racks is where racks run. Its methods are safe for use by several
-// goroutines. For a rack that does not run, all but Start, Running and Runs
+// goroutines. For a rack that does not run, all but Start, Running, Runs and Leaks
 // return an error with code NotFound.
 type Racks interface {
 	// Start brings a rack up and returns once its API answers; its nodes go on
@@ -53,6 +54,10 @@ type Racks interface {
 	// Connect connects to a TCP port of a node that its lab publishes; the
 	// caller closes it. What the rack or the guest refuses is a *rack.Refusal.
 	Connect(ctx context.Context, id, node string, port int) (net.Conn, error)
+	// Watch says what of other students is looked for in a rack, and Leaks what
+	// was seen; that is known of racks that do not run, too.
+	Watch(ctx context.Context, id string, all []leak.Watched) error
+	Leaks(ctx context.Context, id string) ([]leak.Sighting, error)
 	// Dial opens the rack's stream; the caller closes it.
 	Dial(ctx context.Context, id, session string, role rack.Role) (*websocket.Conn, error)
 }
@@ -106,6 +111,7 @@ type Server struct {
 	sessions  *scs.SessionManager
 	pages     *pages
 	guides    *guides
+	drawn     drawn
 	docs      *document
 	handbook  []chapter
 	logins    *limiter // failed logins and links, per address and login
@@ -191,6 +197,7 @@ func New(cfg Config) (*Server, error) {
 		s.Close()
 		return nil, fmt.Errorf("making web server: %w", err)
 	}
+	s.background.Go(func() { s.lookOut(s.ending) })
 	return s, nil
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
+	"github.com/patchbay/patchbay/labs/rack/leak"
 	"github.com/patchbay/patchbay/labs/sqlite"
 	"github.com/patchbay/patchbay/web"
 )
@@ -255,6 +256,7 @@ type fakeRacks struct {
 
 	mu      sync.Mutex
 	running map[string]rack.Spec
+	leaks   map[string][]leak.Sighting
 	ops     []rack.Op
 	starts  int
 	refuse  error                                                                  // what Do and Exec return
@@ -392,6 +394,21 @@ func (f *fakeRacks) Capture(_ context.Context, id string, q *rack.CaptureQuery) 
 
 func (f *fakeRacks) Frames(ctx context.Context, id string, q *rack.CaptureQuery) (io.ReadCloser, error) {
 	return f.Capture(ctx, id, q)
+}
+
+func (f *fakeRacks) Watch(_ context.Context, id string, all []leak.Watched) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	spec := f.running[id]
+	spec.Watch = all
+	f.running[id] = spec
+	return nil
+}
+
+func (f *fakeRacks) Leaks(_ context.Context, id string) ([]leak.Sighting, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.leaks[id], nil
 }
 
 func (f *fakeRacks) Connect(ctx context.Context, id, node string, port int) (net.Conn, error) {

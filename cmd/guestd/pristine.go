@@ -130,7 +130,15 @@ func (g *guest) enterPristine() error {
 			unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|flags, &attr),
 			unix.MoveMount(fd, "", unix.AT_FDCWD, path, unix.MOVE_MOUNT_F_EMPTY_PATH)))
 	}
-	return errors.Join(lay(student, "/student", 0), lay(run, "/run", unix.AT_RECURSIVE))
+	if err := errors.Join(lay(student, "/student", 0), lay(run, "/run", unix.AT_RECURSIVE)); err != nil {
+		return err
+	}
+	// A program that is given a name is to find what the student's would. Where
+	// there is no such file, or something else in its place, none is found.
+	for _, name := range [...]string{"/etc/hosts", "/etc/resolv.conf"} {
+		_ = syscall.Mount("/student"+name, name, "", syscall.MS_BIND, "")
+	}
+	return nil
 }
 
 // enterEmpty makes an empty file system in memory the thread's root. It goes by

@@ -11,6 +11,7 @@ import (
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
+	"github.com/patchbay/patchbay/labs/rack/leak"
 	"github.com/patchbay/patchbay/labs/spawn"
 )
 
@@ -65,6 +66,14 @@ func (l localRacks) Frames(ctx context.Context, id string, q *rack.CaptureQuery)
 		return err
 	})
 	return body, err
+}
+
+func (l localRacks) Watch(ctx context.Context, id string, all []leak.Watched) error {
+	return l.with(ctx, id, func(c *rack.Client) error { return c.Watch(ctx, all) })
+}
+
+func (l localRacks) Leaks(_ context.Context, id string) ([]leak.Sighting, error) {
+	return rack.ReadLeaks(l.Dir(id))
 }
 
 func (l localRacks) Dial(ctx context.Context, id, session string, role rack.Role) (*websocket.Conn, error) {

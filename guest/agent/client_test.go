@@ -261,6 +261,28 @@ func TestExec(t *testing.T) {
 	}
 }
 
+// TestVerify: what speaks against a pristine program's answer comes with it.
+func TestVerify(t *testing.T) {
+	c, _ := ready(t, &machine{})
+	for _, tt := range []struct {
+		name, command string
+		timeout       time.Duration
+		code          int
+		doubt         string
+	}{
+		{"its own end", "exit 3", 0, 3, "a test's machine"},
+		{"killed", "kill -9 $$", 0, 137, "something in the guest ended it with signal 9; a test's machine"},
+		{"too long", "exec sleep 1000", 50 * time.Millisecond, 137, "it had not ended after 50ms and was ended; a test's machine"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := c.Verify(t.Context(), agent.Exec{Args: []string{"sh", "-c", tt.command}, Timeout: tt.timeout})
+			if err != nil || got.Code != tt.code || got.Doubt != tt.doubt {
+				t.Errorf("code %d, doubt %q (%v); want %d, %q", got.Code, got.Doubt, err, tt.code, tt.doubt)
+			}
+		})
+	}
+}
+
 // A program that a caller gave up must not live on in the guest.
 func TestExecEndsWithItsContext(t *testing.T) {
 	c, _ := ready(t, &machine{})

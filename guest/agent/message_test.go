@@ -43,6 +43,7 @@ var messages = map[string][]any{
 	"exec": {
 		agent.Exec{Args: []string{"true"}},
 		agent.Exec{Args: []string{"sh", "-c", ""}, Env: []string{"A=b"}, Dir: "/tmp", Limit: 1 << 20, Timeout: time.Minute},
+		agent.Exec{Args: []string{"vtysh"}, Pristine: true, Peers: []agent.Peer{{Socket: "/run/frr/zebra.vty", Program: "/usr/lib/frr/zebra"}, {}}},
 	},
 }
 

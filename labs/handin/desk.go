@@ -57,8 +57,8 @@ type Config struct {
 	Store Store
 	Racks Racks
 	// Lab finds a lab as one student gets it: the version digest, or the newest
-	// when that is empty. student is a labs.StudentKey.
-	Lab func(ctx context.Context, slug, digest, student string) (*labs.Lab, error)
+	// when that is empty. team is 0 for who works alone.
+	Lab func(ctx context.Context, slug, digest string, user, team int64) (*labs.Lab, error)
 	Dir string // what was handed in lies here
 	// Workers is how many submissions are graded at once; 0 means 1. Each boots
 	// a lab's machines, behind everything else that the machine does.

@@ -234,9 +234,9 @@ func (c *class) publish(digest string, checks ...grade.Check) {
 func (c *class) start() {
 	c.t.Helper()
 	var err error
-	c.desk, err = handin.New(handin.Config{Store: c.db, Racks: c.racks, Dir: c.dir, Lab: func(_ context.Context, slug, digest, student string) (*labs.Lab, error) {
-		if want := labs.StudentKey(c.student.ID, 0); slug != "ping" || student != want {
-			return nil, fmt.Errorf("lab %q of %q asked for", slug, student)
+	c.desk, err = handin.New(handin.Config{Store: c.db, Racks: c.racks, Dir: c.dir, Lab: func(_ context.Context, slug, digest string, user, team int64) (*labs.Lab, error) {
+		if slug != "ping" || user != c.student.ID || team != 0 {
+			return nil, fmt.Errorf("lab %q of user %d and team %d asked for", slug, user, team)
 		}
 		l, ok := c.versions[digest]
 		if !ok {

@@ -56,20 +56,19 @@ func (d *Desk) judge(ctx context.Context, s *labs.Submission) (*grade.Report, er
 	if live == nil {
 		return nil, errors.New("the report of the running lab is gone")
 	}
-	student := labs.StudentKey(s.UserID, s.TeamID)
 	// New work is graded by the version that it is of, old work by what is asked
 	// for now.
 	digest := s.LabDigest
 	if s.Regrade {
 		digest = a.LabDigest
 	}
-	lab, err := d.Lab(ctx, a.LabSlug, digest, student)
+	lab, err := d.Lab(ctx, a.LabSlug, digest, s.UserID, s.TeamID)
 	if err != nil {
 		return nil, fmt.Errorf("finding the lab: %w", err)
 	}
 	was := lab
 	if live.Digest != lab.Digest {
-		if was, err = d.Lab(ctx, a.LabSlug, live.Digest, student); err != nil {
+		if was, err = d.Lab(ctx, a.LabSlug, live.Digest, s.UserID, s.TeamID); err != nil {
 			return nil, fmt.Errorf("finding the version that was handed in: %w", err)
 		}
 	}

@@ -96,7 +96,7 @@ func (d *Desk) copyWork(ctx context.Context, s *labs.Submission, r labs.RackReco
 	if err := d.Racks.Freeze(ctx, r.ID, frozenReason); err != nil {
 		return fmt.Errorf("freezing the lab: %w", err)
 	}
-	lab, err := d.Lab(ctx, r.LabSlug, r.LabDigest, labs.StudentKey(s.UserID, s.TeamID))
+	lab, err := d.Lab(ctx, r.LabSlug, r.LabDigest, s.UserID, s.TeamID)
 	if err != nil {
 		return fmt.Errorf("finding the lab: %w", err)
 	}

@@ -92,7 +92,7 @@ func drawAll(decls []Decl, key Key) (Values, error) {
 		if v.kind == "" {
 			continue
 		}
-		v.Param, v.Watch = decls[i].Name, decls[i].Watched()
+		v.Param, v.Kind, v.Watch = decls[i].Name, v.kind, decls[i].Watched()
 		values.byName[v.Param] = *v
 		values.all = append(values.all, v.Value)
 	}

@@ -12,6 +12,7 @@ import (
 // Value is what was drawn for one parameter.
 type Value struct {
 	Param string `json:"param"`
+	Kind  Kind   `json:"kind"`
 	Text  string `json:"text"`
 	Watch bool   `json:"watch,omitempty"` // is looked for in the labs of other students
 }

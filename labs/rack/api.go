@@ -61,6 +61,7 @@ type State struct {
 	Started  time.Time      `json:"started"`
 	Nodes    []NodeState    `json:"nodes"`
 	Segments []SegmentState `json:"segments"`
+	Events   []EventState   `json:"events,omitempty"`   // the lab's, in its order
 	Progress *Progress      `json:"progress,omitempty"` // while something long is under way
 	Frozen   string         `json:"frozen,omitempty"`   // a sentence: why the owner's keys and operations are refused for now
 }
@@ -155,6 +156,23 @@ type Loop struct {
 	Since           time.Time `json:"since"`
 	Ports           []string  `json:"ports"` // NODE/INTERFACE: pulling one of them may end it
 	FramesPerSecond float64   `json:"frames_per_second"`
+}
+
+// EventState is something that the lab does to its own wires, and what has come
+// of it.
+type EventState struct {
+	On          string         `json:"on"` // a segment, NODE or NODE/INTERFACE
+	Do          labs.EventKind `json:"do"`
+	AtMillis    int64          `json:"at_ms,omitempty"` // since all nodes had come up; of an event without a frame
+	Frame       string         `json:"frame,omitempty"` // a capture filter: it happens to frames that match
+	Direction   Direction      `json:"direction,omitempty"`
+	Nth         int            `json:"nth,omitempty"` // to the how manieth
+	Every       bool           `json:"every,omitempty"`
+	DelayMillis float64        `json:"delay_ms,omitempty"`
+	Impair      *impair.Config `json:"impair,omitempty"` // what an impair event sets
+	Seen        int            `json:"seen,omitempty"`   // frames that matched
+	Done        int            `json:"done"`             // times that it happened
+	Last        *time.Time     `json:"last,omitempty"`   // when it did last
 }
 
 // Op is something that a person does to a rack. POST /v1/do, or a "do" message

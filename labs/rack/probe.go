@@ -19,7 +19,7 @@ import (
 // go away. A student who is root on every node cannot forge what it finds.
 type ProbeRequest struct {
 	Segment   string   `json:"segment"`             // a switch, hub or uplink
-	VLAN      uint16   `json:"vlan,omitempty"`      // as an access port of it, on a switch with VLANs
+	VLAN      uint16   `json:"vlan,omitempty"`      // as an access port of it; on a switch without VLANs, which nodes may have all the same, with its tag
 	Addresses []string `json:"addresses,omitempty"` // its own, with prefix lengths; none for arp
 	Gateway   string   `json:"gateway,omitempty"`
 	DNS       string   `json:"dns,omitempty"` // the server that resolve and fetch ask
@@ -125,7 +125,15 @@ func (r *Rack) probeOptions(p *ProbeRequest) (*probe.Options, error) {
 	case p.VLAN > maxVLAN || p.VLAN != 0 && g.Kind != labs.Switch:
 		return nil, badQuery("%s has no VLAN %d", g.Name, p.VLAN)
 	}
-	o := &probe.Options{MTU: g.MTU, VLAN: vnet.VLANConfig{Access: p.VLAN}}
+	o := &probe.Options{MTU: g.MTU}
+	switch vlans := vlansOf(&r.spec.Topology, g.Name); {
+	case len(vlans) == 0:
+		o.Tag = p.VLAN // a port in a VLAN would make the switch look at everybody's tags
+	case p.VLAN == 0:
+		return nil, badQuery("%s has VLANs, and a probe sees one of them: say which, such as %d", g.Name, vlans[0])
+	default:
+		o.VLAN = vnet.VLANConfig{Access: p.VLAN}
+	}
 	for _, s := range p.Addresses {
 		a, err := netip.ParsePrefix(s)
 		if err != nil {

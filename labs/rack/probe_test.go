@@ -1,10 +1,13 @@
 package rack_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
@@ -47,6 +50,48 @@ func TestProbe(t *testing.T) {
 		}
 	}
 	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProbeLeavesTagsAlone: a probe in a VLAN that nodes make for themselves puts
+// tags on its frames, and the switch goes on taking no look at those of others.
+func TestProbeLeavesTagsAlone(t *testing.T) {
+	topo := twoHosts()
+	topo.Nodes[1].Interfaces[1] = labs.Interface{Name: "eth1", Segment: "vlans", VLAN: 20}
+	topo.Segments = append(topo.Segments, labs.Segment{Name: "vlans", Kind: labs.Switch})
+	b := serve(t, topo, newWorld())
+	_, err := b.client.Probe(t.Context(), &rack.ProbeRequest{Segment: "vlans", Do: "arp", Target: "10.0.0.9", Addresses: []string{"10.0.0.200/24"}})
+	refused(t, err, http.StatusBadRequest, "such as 20")
+	s := b.stream(t, rack.Owner)
+	pc1, pc2 := b.hold(t, "pc1", "eth0"), b.hold(t, "pc2", "eth0")
+	up(t, s, "pc1/eth0", "pc2/eth0")
+	done := make(chan error)
+	go func() {
+		_, err := b.client.Probe(t.Context(), &rack.ProbeRequest{Segment: "lan", VLAN: 10, Do: "arp", Target: "10.0.0.9", Addresses: []string{"10.0.0.200/24"}})
+		done <- err
+	}()
+	if err := pc2.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	asked := make([]byte, 100)
+	if n, err := pc2.Read(asked); err != nil || n < 18 || binary.BigEndian.Uint64(asked[12:])>>16 != 0x8100_000a_0806 {
+		t.Fatalf("pc2 gets % x, %v; want a question by ARP with the tag of VLAN 10", asked[:n], err)
+	}
+	tagged := append(frame("tagged")[:12:12], append([]byte{0x81, 0, 0, 10}, frame("tagged")[12:]...)...)
+	if _, err := pc1.Write(tagged); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		n, err := pc2.Read(asked)
+		if err != nil {
+			t.Fatalf("while the probe was there a tagged frame did not come: %v", err)
+		}
+		if bytes.Equal(asked[:n], tagged) {
+			break
+		}
+	}
+	if err := <-done; err != nil {
 		t.Error(err)
 	}
 }

@@ -46,7 +46,6 @@ type Rack struct {
 	sw      *vnet.Switch
 	ring    *record.Ring
 	leaks   *leak.Watcher
-	wires   wires
 	uplinks map[string]*way // by segment; set before the rack serves
 	probing chan struct{}   // full when too many probe
 	reading chan struct{}   // full when too many read the recording
@@ -67,9 +66,10 @@ type Rack struct {
 	wg            sync.WaitGroup // connections
 	closed        bool           // no more connections
 	status        Status
-	frozen        string // why the owner is kept out; empty: not
-	version       uint64 // of the state; grows with every change
-	cached        []byte // the state's message at cachedVersion
+	frozen        string    // why the owner is kept out; empty: not
+	scripted      time.Time // when the lab's events began; zero: not yet
+	version       uint64    // of the state; grows with every change
+	cached        []byte    // the state's message at cachedVersion
 	cachedVersion uint64
 }
 
@@ -246,9 +246,7 @@ func (r *Rack) end() {
 
 // settle notes that every node has been started once. The lab's script begins.
 func (r *Rack) settle() {
-	if err := r.sw.Script(r.spec.script()); err != nil {
-		r.log.Error("starting the lab's events", "err", err)
-	}
+	r.beginScript()
 	r.mu.Lock()
 	if r.status == Starting {
 		r.status = Running

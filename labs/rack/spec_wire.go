@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/vnet/filter"
@@ -16,6 +17,7 @@ const (
 	defaultMTU     = 1500
 	maxVLAN        = 4094
 	maxEvents      = 256
+	maxEventTime   = 24 * time.Hour
 )
 
 // checkWire tells wrong what a spec says of its wires that cannot be.
@@ -100,6 +102,9 @@ func (s *Spec) checkEvent(wrong func(string, ...any), who string, e *labs.Event)
 	if e.At < 0 || e.Delay < 0 || e.Nth < 0 {
 		wrong("%s has a negative time or count", who)
 	}
+	if e.At > maxEventTime || e.Delay > impair.MaxDelay {
+		wrong("%s happens at %v and delays by %v; up to %v and %v are possible", who, e.At, e.Delay, maxEventTime, impair.MaxDelay)
+	}
 	if len(portsAt(&s.Topology, e.On)) == 0 {
 		wrong("%s is on %q, which is no segment, node or interface with a cable", who, e.On)
 	}
@@ -107,6 +112,9 @@ func (s *Spec) checkEvent(wrong func(string, ...any), who string, e *labs.Event)
 	switch e.Do {
 	case labs.EventDrop, labs.EventDelay, labs.EventDuplicate, labs.EventCorrupt:
 		ofFrame = true
+		if e.Do == labs.EventDelay && e.Delay == 0 {
+			wrong("%s delays by nothing", who)
+		}
 	case labs.EventCut, labs.EventRestore:
 	case labs.EventImpair:
 		if e.Wire == nil {

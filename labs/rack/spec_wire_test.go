@@ -3,6 +3,7 @@ package rack_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/rack"
@@ -38,6 +39,13 @@ func TestSpecOfWire(t *testing.T) {
 			t.Events = []labs.Event{{On: "lan", Frame: "tcp prot", Do: labs.EventDrop}}
 		}, "prot"},
 		{"event's time", func(t *labs.Topology) { t.Events = []labs.Event{{At: -1, On: "lan", Do: labs.EventCut}} }, "negative"},
+		{"event's day", func(t *labs.Topology) { t.Events = []labs.Event{{At: 25 * time.Hour, On: "lan", Do: labs.EventCut}} }, "25h"},
+		{"event's delay", func(t *labs.Topology) {
+			t.Events = []labs.Event{{On: "lan", Frame: "arp", Do: labs.EventDelay, Delay: 2 * time.Hour}}
+		}, "2h"},
+		{"event of no delay", func(t *labs.Topology) {
+			t.Events = []labs.Event{{On: "lan", Frame: "arp", Do: labs.EventDelay}}
+		}, "delays by nothing"},
 		{"event's impairment", func(t *labs.Topology) { t.Events = []labs.Event{{On: "lan", Do: labs.EventImpair}} }, "by nothing"},
 	} {
 		s := &rack.Spec{ID: "r1", Topology: twoHosts()}

@@ -21,6 +21,7 @@ func (r *Rack) State() *State {
 	for _, p := range r.sw.Ports() {
 		ports[p.Name] = p
 	}
+	impaired := r.sw.Impairments()
 	r.mu.Lock()
 	s := &State{
 		Rack: r.spec.ID, Owner: r.spec.Owner, Lab: r.spec.LabSlug, Title: r.spec.Title,
@@ -47,7 +48,7 @@ func (r *Rack) State() *State {
 					RxFrames: p.RxFrames, RxBytes: p.RxBytes, Drops: p.Drops,
 					Lost: p.Lost, Filtered: p.Filtered, Storm: p.Storm, Giants: p.Giants, Cut: p.Cut,
 				}
-				ps.Out, ps.In = r.impairments(name)
+				ps.Out, ps.In = rough(impaired[name][0]), rough(impaired[name][1])
 				onSegment[f.Segment] = append(onSegment[f.Segment], ps)
 			}
 			ns.Interfaces = append(ns.Interfaces, is)
@@ -63,6 +64,7 @@ func (r *Rack) State() *State {
 			Ports: onSegment[g.Name], X: g.X, Y: g.Y, Placed: g.Placed,
 		})
 	}
+	s.Events = r.events()
 	s.Progress = progress(s.Nodes)
 	return s
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/patchbay/patchbay/guest/kernel"
 	"github.com/patchbay/patchbay/labs"
@@ -15,23 +14,8 @@ import (
 	"github.com/patchbay/patchbay/vnet/impair"
 )
 
-// wires is what the rack has asked of the switch's ports, to ask it again when
-// a port is made anew. Its zero value is ready.
-type wires struct {
-	mu    sync.Mutex
-	ports map[string]*wire // guarded by mu, as what it points to
-}
-
-// wire is one port and the cable in it.
-type wire struct {
-	config    vnet.PortConfig
-	unplugged bool
-	out, in   impair.Config
-}
-
 // wire makes the segments, and the nodes with a port for each interface.
 func (r *Rack) wire() error {
-	r.wires.ports = map[string]*wire{}
 	for i := range r.spec.Topology.Segments {
 		g := &r.spec.Topology.Segments[i]
 		kind := vnet.Kind(g.Kind)
@@ -79,62 +63,39 @@ func portName(node, iface string) string { return node + "/" + iface }
 // addPort makes an interface's port for the kernel that its node would run now.
 func (r *Rack) addPort(plan *Plan, net string, f *labs.Interface) (PlanNIC, error) {
 	n := plan.Node
-	name := portName(n.Name, f.Name)
-	w := &wire{config: vnet.PortConfig{
-		Name: name, Segment: f.Segment, Path: filepath.Join(net, f.Name),
+	c := vnet.PortConfig{
+		Name: portName(n.Name, f.Name), Segment: f.Segment, Path: filepath.Join(net, f.Name),
 		VLAN: vnet.VLANConfig{Access: f.VLAN, Trunk: f.Trunk, Native: f.Native},
 		CPU:  plan.CPU, Pinned: plan.CPU >= 0,
-	}}
-	nic := PlanNIC{MAC: r.spec.mac(n.Name, f), Socket: w.config.Path}
+	}
+	nic := PlanNIC{MAC: r.spec.mac(n.Name, f), Socket: c.Path}
+	out, in := firstOf(f.Out), firstOf(f.In)
 	if g := segmentOf(&r.spec.Topology, f.Segment); g != nil {
-		w.config.Mirror = g.Mirror == name
+		c.Mirror = g.Mirror == c.Name
 		nic.MTU = g.MTU
 		// A frame meets what its segment does once, where it enters it.
-		w.out = firstOf(f.Out, g.Impair)
-		w.in = firstOf(f.In)
+		out = firstOf(f.Out, g.Impair)
 	}
 	if k, err := kernel.Find(r.spec.Cache, n.Kernel); err == nil { // else the node's start says so
-		w.config.Offload, w.config.Carrier = k.Offload, k.Carrier
+		c.Offload, c.Carrier = k.Offload, k.Carrier
 	}
-	r.wires.mu.Lock()
-	defer r.wires.mu.Unlock()
-	r.wires.ports[name] = w
-	return nic, r.makePort(w)
-}
-
-// makePort makes the switch's port as w says. r.wires.mu is held.
-func (r *Rack) makePort(w *wire) error {
-	if err := r.sw.AddPort(w.config); err != nil {
-		return fmt.Errorf("making the port of %s: %w", w.config.Name, err)
+	if err := r.sw.AddPort(c); err != nil {
+		return nic, fmt.Errorf("making the port of %s: %w", c.Name, err)
 	}
 	var errs []error
-	if w.unplugged {
-		errs = append(errs, r.sw.SetPlugged(w.config.Name, false))
-	}
-	for d, c := range map[vnet.Direction]impair.Config{vnet.FromGuest: w.out, vnet.ToGuest: w.in} {
+	for d, c := range map[vnet.Direction]impair.Config{vnet.FromGuest: out, vnet.ToGuest: in} {
 		if !c.Perfect() {
-			errs = append(errs, r.sw.Impair(w.config.Name, d, c))
+			errs = append(errs, r.sw.Impair(portName(n.Name, f.Name), d, c))
 		}
 	}
-	return errors.Join(errs...)
+	return nic, errors.Join(errs...)
 }
 
-// fitPorts makes a node's ports anew when the kernel that it is about to be
-// started on speaks otherwise than the one that they were made for: a kernel
-// was built or thrown away since. The node is off.
+// fitPorts has a node's ports speak as the kernel does that it is about to be
+// started on: one was built or thrown away since the last time. The node is off.
 func (r *Rack) fitPorts(n *labs.Node, k kernel.Kernel) error {
-	r.wires.mu.Lock()
-	defer r.wires.mu.Unlock()
 	for _, f := range n.Interfaces {
-		w := r.wires.ports[portName(n.Name, f.Name)]
-		if w.config.Offload == k.Offload && w.config.Carrier == k.Carrier {
-			continue
-		}
-		w.config.Offload, w.config.Carrier = k.Offload, k.Carrier
-		if err := r.sw.RemovePort(w.config.Name); err != nil {
-			return fmt.Errorf("removing the port of %s: %w", w.config.Name, err)
-		}
-		if err := r.makePort(w); err != nil {
+		if err := r.sw.Refit(portName(n.Name, f.Name), k.Offload, k.Carrier); err != nil {
 			return err
 		}
 	}
@@ -202,10 +163,7 @@ func (r *Rack) plugAll(op Op, in bool) error {
 	if err != nil {
 		return err
 	}
-	return r.rewire(ports, "plugging "+place, func(w *wire) error {
-		w.unplugged = !in
-		return r.sw.SetPlugged(w.config.Name, in)
-	})
+	return r.rewire(ports, "plugging "+place, func(port string) error { return r.sw.SetPlugged(port, in) })
 }
 
 // impair sets what cables do to frames. On a segment a frame is to meet it once:
@@ -235,28 +193,24 @@ func (r *Rack) impair(op Op) error {
 	default:
 		return fmt.Errorf("direction %q: %w; use out or in, or leave it out for both", op.Direction, ErrBadOp)
 	}
-	return r.rewire(ports, "impairing "+place, func(w *wire) error {
+	return r.rewire(ports, "impairing "+place, func(port string) error {
 		var errs []error
 		if out != nil {
-			w.out = out.Clone()
-			errs = append(errs, r.sw.Impair(w.config.Name, vnet.FromGuest, *out))
+			errs = append(errs, r.sw.Impair(port, vnet.FromGuest, *out))
 		}
 		if in != nil {
-			w.in = in.Clone()
-			errs = append(errs, r.sw.Impair(w.config.Name, vnet.ToGuest, *in))
+			errs = append(errs, r.sw.Impair(port, vnet.ToGuest, *in))
 		}
 		return errors.Join(errs...)
 	})
 }
 
 // rewire changes some ports and shows it.
-func (r *Rack) rewire(ports []string, what string, change func(*wire) error) error {
+func (r *Rack) rewire(ports []string, what string, change func(port string) error) error {
 	defer r.touch()
-	r.wires.mu.Lock()
-	defer r.wires.mu.Unlock()
 	var errs []error
 	for _, name := range ports {
-		errs = append(errs, change(r.wires.ports[name]))
+		errs = append(errs, change(name))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -264,39 +218,10 @@ func (r *Rack) rewire(ports []string, what string, change func(*wire) error) err
 	return nil
 }
 
-// impairments is what a port's cable does now, each nil when it does nothing.
-// The lab's events may have changed it since the rack last did.
-func (r *Rack) impairments(port string) (out, in *impair.Config) {
-	ask := func(d vnet.Direction) *impair.Config {
-		c, err := r.sw.Impairment(port, d)
-		if err != nil || c.Perfect() { // the port is being made anew
-			return nil
-		}
-		return &c
+// rough is nil for an impairment that does nothing.
+func rough(c impair.Config) *impair.Config {
+	if c.Perfect() {
+		return nil
 	}
-	return ask(vnet.FromGuest), ask(vnet.ToGuest)
-}
-
-// script is the lab's events in the switch's words.
-func (s *Spec) script() []vnet.Event {
-	var out []vnet.Event
-	for _, e := range s.Topology.Events {
-		v := vnet.Event{At: e.At, Frame: e.Frame, Nth: e.Nth, Every: e.Every, Do: vnet.Action(e.Do), Delay: e.Delay, Impair: e.Wire}
-		if e.Frame != "" {
-			v.Dir = vnet.FromGuest
-			if e.In {
-				v.Dir = vnet.ToGuest
-			}
-		}
-		if segmentOf(&s.Topology, e.On) != nil {
-			v.Segment = e.On
-			out = append(out, v)
-			continue
-		}
-		for _, port := range portsAt(&s.Topology, e.On) {
-			v.Port = port
-			out = append(out, v)
-		}
-	}
-	return out
+	return &c
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -245,6 +247,97 @@ func TestEvents(t *testing.T) {
 	pc1.send("stop")
 	pc2.gets("stop")
 	until(t, s, "the cable is cut", func(st *rack.State) bool { return !st.Nodes[0].Interfaces[0].Plugged })
+	st, err := b.client.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(st.Events) != len(topo.Events) {
+		t.Fatalf("the state has the events %+v; want %d", st.Events, len(topo.Events))
+	}
+	for i, want := range []rack.EventState{
+		{On: "lan", Do: labs.EventDrop, Frame: topo.Events[0].Frame, Direction: rack.Out, Nth: 2, Seen: 2, Done: 1},
+		{On: "pc1/eth0", Do: labs.EventCut, Frame: topo.Events[1].Frame, Direction: rack.Out, Nth: 1, Seen: 1, Done: 1},
+		{On: "pc2", Do: labs.EventImpair, Impair: slow, Done: 1},
+	} {
+		got := st.Events[i]
+		if got.Last == nil || got.Last.Before(st.Started) || got.Last.After(time.Now()) {
+			t.Errorf("event %d happened at %v; want a time since %v", i+1, got.Last, st.Started)
+		}
+		if !same(got.Impair, want.Impair) {
+			t.Errorf("event %d sets %+v; want %+v", i+1, got.Impair, want.Impair)
+		}
+		if got.Last, got.Impair, want.Impair = nil, nil, nil; got != want {
+			t.Errorf("event %d: %+v; want %+v", i+1, got, want)
+		}
+	}
+}
+
+// As many events as a lab may have, each on as many cables as a node may have:
+// they begin, and each is shown once.
+func TestManyEvents(t *testing.T) {
+	topo := twoHosts()
+	for i := range 15 {
+		topo.Nodes[0].Interfaces = append(topo.Nodes[0].Interfaces, labs.Interface{Name: fmt.Sprint("eth", i+1), Segment: "lan"})
+	}
+	for i := range 256 {
+		e := labs.Event{On: "pc1", Frame: "arp", Nth: i + 1, Do: labs.EventDrop}
+		if i == 255 {
+			e = labs.Event{On: "pc1", Do: labs.EventCut}
+		}
+		topo.Events = append(topo.Events, e)
+	}
+	b := serve(t, topo, newWorld())
+	until(t, b.stream(t, rack.Owner), "the last event has happened", func(st *rack.State) bool {
+		return len(st.Events) == 256 && st.Events[254].Done == 0 && st.Events[255].Done == 1
+	})
+}
+
+// TestEventsOutliveAKernel: what events did to a cable stays when its node is
+// started on a kernel that speaks otherwise than the one before.
+func TestEventsOutliveAKernel(t *testing.T) {
+	topo := twoHosts()
+	topo.Events = []labs.Event{{On: "pc1", Do: labs.EventCut}, {On: "pc1", Do: labs.EventImpair, Wire: slow}}
+	w, dir, cache := newWorld(), t.TempDir(), t.TempDir()
+	if err := rack.WriteSpec(dir, &rack.Spec{ID: "r1", Topology: topo, Cache: cache}); err != nil {
+		t.Fatal(err)
+	}
+	b := serveAt(t, dir, w.start)
+	t.Cleanup(func() { b.end(t) })
+	s := b.stream(t, rack.Owner)
+	happened := func(st *rack.State) bool {
+		p := port(st, "pc1/eth0")
+		return st.Status == rack.Running && !st.Nodes[0].Interfaces[0].Plugged && same(p.Out, slow) && same(p.In, slow)
+	}
+	until(t, s, "the events have happened", happened)
+	built := filepath.Join(cache, "kernels", "patchbay-9.9-00000000")
+	if err := os.MkdirAll(built, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"kernel.json": `{"name": "patchbay-9.9-00000000", "version": "9.9", "path": "linux", "offload": true, "carrier": true}`,
+		"linux":       "",
+	} {
+		if err := os.WriteFile(filepath.Join(built, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.client.Do(t.Context(), rack.Op{Do: "restart", Node: "pc1"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, s, "the node runs on the new kernel", func(st *rack.State) bool {
+		return st.Nodes[0].Status == rack.Running && st.Nodes[0].Kernel == "patchbay-9.9-00000000"
+	})
+	if st := s.State(); !happened(st) {
+		t.Errorf("after the restart: %+v, %+v; want it cut and slow", st.Nodes[0].Interfaces[0], port(st, "pc1/eth0"))
+	}
+	pc1 := b.hold(t, "pc1", "eth0")
+	if err := pc1.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	told := make([]byte, 100)
+	if n, err := pc1.Read(told); err != nil || n != 1 || told[0] != 0 {
+		t.Errorf("the guest is told % x, %v; want that it has no carrier", told[:n], err)
+	}
 }
 
 func TestCaptures(t *testing.T) {

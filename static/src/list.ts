@@ -3,14 +3,14 @@
 import { interfaceItems, nodeItems, segmentItems, type Actor } from "./actions.ts";
 import { menu } from "./dialog.ts";
 import { button, h } from "./dom.ts";
-import type { NodeState, PortState, SegmentState, State } from "./protocol.ts";
+import type { EventState, NodeState, PortState, SegmentState, State } from "./protocol.ts";
 import { look } from "./status.ts";
-import { cableWords, segmentWords, vlanWords } from "./wire.ts";
+import { cableWords, eventWords, segmentWords, vlanWords } from "./wire.ts";
 
 /** Fills a container; it is only built anew when it would say something else. */
 export function topologyList(into: HTMLElement, st: State, by: Actor): void {
   const nodes = st.nodes ?? [];
-  const says = JSON.stringify([nodes.map((n) => [n.name, n.status, n.reason, n.interfaces]), (st.segments ?? []).map((g) => [segmentWords(g), g.kind, g.loop, (g.ports ?? []).map((p) => [p.out, p.in])])]);
+  const says = JSON.stringify([nodes.map((n) => [n.name, n.status, n.reason, n.interfaces]), (st.segments ?? []).map((g) => [segmentWords(g), g.kind, g.loop, (g.ports ?? []).map((p) => [p.out, p.in])]), happened(st)]);
   if (into.dataset["says"] === says) return;
   into.dataset["says"] = says;
   const focused = document.activeElement?.getAttribute("data-list");
@@ -32,6 +32,7 @@ export function topologyList(into: HTMLElement, st: State, by: Actor): void {
       h("thead", {}, h("tr", {}, ...["Segment", "Actions"].map((t) => h("th", { scope: "col" }, t)))),
       h("tbody", {}, ...segments.map((g) => segmentRow(g, nodes, by))),
     ),
+    ...eventTable(happened(st)),
   );
   if (focused) into.querySelector<HTMLElement>(`[data-list="${CSS.escape(focused)}"]`)?.focus();
 }
@@ -77,6 +78,33 @@ function segmentRow(g: SegmentState, nodes: NodeState[], by: Actor): HTMLElement
     h("th", { scope: "row" }, segmentWords(g)),
     h("td", {}, button("Actions", () => menu(into(id), g.name, segmentItems(g, plugged, by)), { "data-list": id, "aria-haspopup": "menu", "aria-label": `Actions for ${g.name}` })),
   );
+}
+
+/** The lab's events that have happened, the latest first. What is yet to come is not told. */
+function happened(st: State): EventState[] {
+  return (st.events ?? []).filter((e) => e.done > 0 && e.last).sort((a, b) => Date.parse(b.last!) - Date.parse(a.last!));
+}
+
+function eventTable(events: EventState[]): HTMLElement[] {
+  if (events.length === 0) return [];
+  const rows = events.map((e) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, h("time", { datetime: e.last! }, new Date(e.last!).toLocaleTimeString())),
+      h("td", {}, eventWords(e)),
+      h("td", {}, e.done > 1 ? `${e.done} times` : "once"),
+    ),
+  );
+  return [
+    h(
+      "table",
+      { class: "table", id: "events" },
+      h("caption", {}, "What the lab has done to its wires"),
+      h("thead", {}, h("tr", {}, ...["Last", "What", "How often"].map((t) => h("th", { scope: "col" }, t)))),
+      h("tbody", {}, ...rows),
+    ),
+  ];
 }
 
 function into(id: string): Element {

@@ -12,6 +12,7 @@ export interface State {
   started: string;
   nodes: NodeState[] | null;
   segments: SegmentState[] | null;
+  events?: EventState[];
   progress?: Progress;
   frozen?: string; // a sentence: why the owner's keys and operations are refused for now
 }
@@ -116,6 +117,22 @@ export interface Loop {
   since: string;
   ports: string[];
   frames_per_second: number;
+}
+
+/** Something that the lab does to its own wires, and what has come of it. */
+export interface EventState {
+  on: string; // a segment, NODE or NODE/INTERFACE
+  do: "drop" | "delay" | "duplicate" | "corrupt" | "cut" | "restore" | "impair";
+  at_ms?: number;
+  frame?: string; // a filter
+  direction?: Direction;
+  nth?: number;
+  every?: boolean;
+  delay_ms?: number;
+  impair?: Impairment;
+  seen?: number; // frames that matched
+  done: number; // times that it happened
+  last?: string; // when it did last
 }
 
 /** What one direction of a cable does to frames; what is absent it does not. */

@@ -1,6 +1,6 @@
 // What is said of cables and segments: impairments, VLANs, loops.
 
-import type { Impairment, InterfaceState, PortState, SegmentState, State } from "./protocol.ts";
+import type { EventState, Impairment, InterfaceState, PortState, SegmentState, State } from "./protocol.ts";
 
 /** An impairment in a few words, the most important first: "20 ms ± 2 ms, 1 % lost, 10 Mbit/s". */
 export function impairWords(c: Impairment): string {
@@ -42,6 +42,21 @@ export function segmentWords(g: SegmentState): string {
   const denied = g.uplink?.stats?.denied?.length;
   if (denied) words.push(`${denied === 1 ? "one destination" : `${denied} destinations`} denied`);
   return words.join(", ");
+}
+
+/** What an event of the lab's has done, in words: "frame dropped on lan (icmp)". */
+export function eventWords(e: EventState): string {
+  const set = e.impair ? impairWords(e.impair) || "nothing done to frames" : "";
+  const what = {
+    drop: "frame dropped",
+    delay: `frame delayed by ${e.delay_ms} ms`,
+    duplicate: "frame doubled",
+    corrupt: "frame corrupted",
+    cut: "cable pulled",
+    restore: "cable put back in",
+    impair: `cable changed: ${set}`,
+  }[e.do];
+  return `${e.on}: ${what}${e.frame ? ` (${e.frame})` : ""}`;
 }
 
 /** What is wrong with the wire, a sentence each. They change only with what is wrong, so that they can be read aloud. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { graph } from "../src/graph.ts";
 import type { Impairment, PortState, State } from "../src/protocol.ts";
-import { cableWords, fields, impairmentOf, impairWords, read, segmentWords, vlanWords, warnings } from "../src/wire.ts";
+import { cableWords, eventWords, fields, impairmentOf, impairWords, read, segmentWords, vlanWords, warnings } from "../src/wire.ts";
 import { state } from "./wire.ts";
 
 const port = (node: string, more: Partial<PortState> = {}): PortState => ({
@@ -92,6 +92,14 @@ test("what an uplink denies is said when it happens", () => {
   assert.deepEqual(warnings(again, one), ["far: this uplink does not let anyone reach www.example.net."]);
   assert.deepEqual(warnings(two, none), ["far: this uplink does not let anyone reach 192.0.2.1:80/tcp or www.example.net."]);
   assert.match(segmentWords(two.segments![0]!), /reaches \*\.example\.org:80, 2 destinations denied$/);
+});
+
+test("events in words", () => {
+  assert.equal(eventWords({ on: "far", do: "cut", at_ms: 30000, done: 1 }), "far: cable pulled");
+  assert.equal(eventWords({ on: "pc1/eth0", do: "drop", frame: "icmp", nth: 3, done: 1 }), "pc1/eth0: frame dropped (icmp)");
+  assert.equal(eventWords({ on: "lan", do: "delay", frame: "arp", delay_ms: 200, done: 2 }), "lan: frame delayed by 200 ms (arp)");
+  assert.equal(eventWords({ on: "pc2", do: "impair", impair: { loss: 0.5 }, done: 1 }), "pc2: cable changed: 50 % lost");
+  assert.equal(eventWords({ on: "pc2", do: "impair", impair: {}, done: 1 }), "pc2: cable changed: nothing done to frames");
 });
 
 test("what is typed into the dialog", () => {

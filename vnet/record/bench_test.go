@@ -3,6 +3,7 @@ package record_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/patchbay/patchbay/vnet/record"
 )
@@ -25,6 +26,53 @@ func BenchmarkFrame(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkPut is put against a plain copy, which take turns: what the switch
+// does with a frame, in from one side and out to another, with nothing recorded,
+// with a copy and with put. Each into as much memory as a ring has.
+func BenchmarkPut(b *testing.B) {
+	for _, size := range []int{1514, 8 << 10, 16 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("%d bytes", size), func(b *testing.B) {
+			from, buf := make([]byte, 4<<20), make([]byte, 1<<20)
+			ways := []struct {
+				name string
+				put  func(dst, src []byte)
+				ring []byte
+				off  int
+				took time.Duration
+			}{
+				{name: "without", put: func(dst, src []byte) {}},
+				{name: "copy", put: func(dst, src []byte) { copy(dst, src) }},
+				{name: "put", put: record.Put},
+			}
+			for i := range ways {
+				ways[i].ring = make([]byte, record.DefaultSize)
+			}
+			const turn = 256
+			n := 0
+			for b.Loop() {
+				for i := range ways {
+					w := &ways[i]
+					start := time.Now()
+					at, in := 0, 0
+					for range turn {
+						src := from[at : at+size]
+						frame := buf[in : in+size]
+						copy(frame, src)
+						w.put(w.ring[w.off:w.off+size], frame)
+						copy(src, frame)
+						at, in, w.off = (at+size)%(len(from)-size), (in+size)%(len(buf)-size), (w.off+size)%(len(w.ring)-size)
+					}
+					w.took += time.Since(start)
+				}
+				n += turn
+			}
+			for _, w := range ways {
+				b.ReportMetric(float64(w.took.Nanoseconds())/float64(n), "ns/frame-"+w.name)
+			}
+		})
 	}
 }
 

@@ -45,3 +45,6 @@ func Sees(text []byte) (sees func(frame []byte) bool, flows func() int) {
 	s := seeker{text: text, flows: map[flow]*tail{}}
 	return s.sees, func() int { return len(s.flows) }
 }
+
+// Put is put.
+var Put = put

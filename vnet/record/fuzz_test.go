@@ -19,6 +19,7 @@ func FuzzRing(f *testing.F) {
 	f.Add([]byte{0, 10, 200, 3, 1, 1, 2, 3, 4})
 	f.Add(bytes.Repeat([]byte{0, 255, 255, 2, 3}, 20))
 	f.Add(bytes.Repeat([]byte{0, 255, 240, 1, 2, 5, 3, 4}, 20))
+	f.Add([]byte("11A2001}xB")) // a fate of a frame that was overwritten before the first look
 	f.Fuzz(func(t *testing.T, program []byte) {
 		r := newRing(t, 1<<20)
 		ports := []int32{r.Port("a", ""), r.Port("b", "")}

@@ -72,7 +72,7 @@ type Reader struct {
 	from, to int64
 	ports    []bool // by number: asked for; as long as the ports that are known
 
-	begin  uint64 // the first chunk that was read; 0: none yet
+	begin  uint64 // the oldest chunk that there was when it came
 	serial uint64 // the chunk to go on with
 	off    int    // and where in it
 	num    uint64 // number of the entry there
@@ -111,7 +111,7 @@ func (r *Ring) Reader(q Query) *Reader {
 func (rd *Reader) seek() {
 	r := rd.r
 	oldest, newest := r.oldest.Load(), r.newest.Load()
-	rd.serial, rd.endSerial = oldest, newest
+	rd.begin, rd.serial, rd.endSerial = oldest, oldest, newest
 	rd.fresh = newest > 0 // of an empty ring the first entry's number is known
 	for s := newest; s >= oldest && s > 0; s-- {
 		c := r.pin(s)

@@ -144,9 +144,6 @@ func (rd *Reader) arrive(c *chunk) {
 	if rd.off > 0 {
 		return
 	}
-	if rd.begin == 0 {
-		rd.begin = rd.serial
-	}
 	if !rd.fresh && c.first > rd.num {
 		rd.missed += c.first - rd.num
 	}

@@ -126,7 +126,7 @@ func (r *Ring) bytes(kind uint8, fate Fate, at int64, port int32, h offload.Head
 	r.w.head(b, kind, uint8(fate), port, at)
 	h.Put(b[16:])
 	binary.LittleEndian.PutUint32(b[28:], uint32(len(frame)))
-	copy(b[headSize:], frame)
+	put(b[headSize:], frame)
 	return Ref(r.w.serial<<r.shift | uint64(r.w.off-len(b)))
 }
 

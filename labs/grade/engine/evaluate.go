@@ -7,9 +7,6 @@ import (
 	"github.com/patchbay/patchbay/labs/grade"
 )
 
-// errNotYet is what a kind answers that nobody can carry out yet.
-var errNotYet = errors.New("this kind of check cannot be carried out yet")
-
 var errNoKind = errors.New("the check says nothing of what it checks")
 
 // evaluate tries a check once, its "not" left aside. Its error is ours, and no

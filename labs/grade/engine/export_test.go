@@ -20,3 +20,21 @@ func RunWith(ctx context.Context, t Target, checks []grade.Check, o Options, eva
 		return verdict{ok: v.OK, seen: v.Seen, evidence: v.Evidence}, err
 	})
 }
+
+// ParseEcho says whether a frame holds an ICMP echo, and whether that carries a
+// pattern.
+func ParseEcho(frame, pattern []byte) (answer, carries, ok bool) {
+	e, ok := parseEcho(frame)
+	return e.answer, ok && e.carries(pattern), ok
+}
+
+// Content says what is wrong with a file's text.
+func Content(k *grade.File, data []byte) []string {
+	return content(k, &Entry{Exists: true, Kind: "file", Size: int64(len(data)), Data: data})
+}
+
+// Networks, draws and known addresses of probes.
+var (
+	SomeAddress = someAddress
+	IsNetwork   = isNetwork
+)

@@ -174,7 +174,7 @@ func (j *judge) try(ctx context.Context, c *grade.Check) (f finding, ok bool) {
 	}
 	if f.err != nil {
 		_, broke := errors.AsType[*panicked](f.err)
-		f.final = broke || errors.Is(f.err, errNotYet) || errors.Is(f.err, errNoKind)
+		f.final = broke || errors.Is(f.err, errNoKind)
 		return f, ctx.Err() == nil
 	}
 	f.good = f.ok != c.Not

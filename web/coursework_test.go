@@ -26,8 +26,13 @@ type coursework struct {
 
 func newCoursework(t *testing.T, change ...func(*labs.Assignment)) *coursework {
 	t.Helper()
+	return newSite(t).coursework(change...)
+}
+
+func (site *site) coursework(change ...func(*labs.Assignment)) *coursework {
+	site.t.Helper()
 	ctx := context.Background()
-	s := &coursework{site: newSite(t)}
+	s := &coursework{site: site}
 	all, err := s.db.Courses(ctx)
 	s.must(err)
 	for _, c := range all {

@@ -115,7 +115,14 @@ func (s *Server) postRegrade(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.flash(r.Context(), fmt.Sprintf("%d submissions are graded again, one after the other. You can go on meanwhile.", n))
+	switch n {
+	case 0:
+		s.flash(r.Context(), "There is nothing to grade again: it is all waiting already.")
+	case 1:
+		s.flash(r.Context(), "One submission is graded again.")
+	default:
+		s.flash(r.Context(), fmt.Sprintf("%d submissions are graded again, one after the other. You can go on meanwhile.", n))
+	}
 	return redirect(w, r, assignmentPath(as.ID))
 }
 

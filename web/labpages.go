@@ -204,7 +204,7 @@ func (s *Server) reopenedPage(w http.ResponseWriter, r *http.Request, rec labs.R
 	}
 	seen := labSeen{title: fmt.Sprintf("%s: attempt %d of %s", l.Title, sub.Attempt, u.Name), role: role, rec: rec,
 		rack: fmt.Sprintf("/api/v1/submissions/%d/reopen", sub.ID),
-		note: fmt.Sprintf("A copy of what %s handed in. It is yours: nothing you do here reaches them or their grade.", u.Name)}
+		note: fmt.Sprintf("Your copy of %s’s attempt %d", u.Name, sub.Attempt)}
 	if role == rack.Viewer {
 		owner, err := s.store.User(ctx, rec.UserID)
 		if err != nil {

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -90,6 +92,10 @@ func evidenceRows(boot grade.Boot, r *grade.Result) []evidenceRow {
 		rows[i] = evidenceRow{Boot: boot, N: i, Name: e.Name, Cut: e.Cut}
 		if isText(e.Type) {
 			text := e.Data
+			var lines bytes.Buffer
+			if e.Type == "application/json" && json.Indent(&lines, text, "", "  ") == nil {
+				text = lines.Bytes()
+			}
 			if rows[i].More = len(text) > maxShown; rows[i].More {
 				text = text[:maxShown]
 			}

@@ -58,7 +58,7 @@ export class Toolbar {
       this.guide,
       this.topology,
       h("h1", { class: "lab-title" }, o.title),
-      o.viewing ? h("span", { class: "badge badge-accent" }, o.viewing) : null,
+      o.viewing ? h("span", { class: "badge badge-accent toolbar-note", title: o.viewing }, o.viewing) : null,
       o.note ? h("span", { class: "badge badge-accent toolbar-note", title: o.note }, o.note) : null,
       this.nodes,
       this.link,

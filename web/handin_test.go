@@ -347,7 +347,7 @@ func TestReopen(t *testing.T) {
 	s.until(id, labs.Graded)
 
 	// Who no longer teaches the course has no way to its students' work.
-	s.must(s.db.Unenrol(context.Background(), s.a.CourseID, s.find("ivan").ID))
+	s.must(s.db.Enrol(context.Background(), s.a.CourseID, s.find("ivan").ID, false))
 	ivan.get(lab).wants(t, http.StatusNotFound)
 	ivan.get("/api/v1/racks/"+r.ID).wants(t, http.StatusNotFound)
 }

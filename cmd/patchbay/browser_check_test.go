@@ -113,6 +113,8 @@ func TestHandIn(t *testing.T) {
 	p.do(chromedp.Reload())
 	p.running()
 	p.wait("what was found, after a reload", `document.getElementById("checks-total").textContent.startsWith("7 of 7") && document.querySelectorAll(".step-badge.is-done").length === 3`)
+	p.do(chromedp.Click(chromedp.CSS("#tab-checks")), chromedp.Click(chromedp.CSS(".check-step button")))
+	p.wait("the step in the guide", `document.activeElement.id === "step-addresses" && document.getElementById("tab-guide").ariaSelected === "true"`)
 	p.shot("4-guide")
 
 	// Handed in.

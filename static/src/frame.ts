@@ -62,7 +62,7 @@ export class Frame {
     if (this.narrow.matches) this.drawerOpen = !this.drawerOpen;
     else this.sizes.guideOpen = !this.sizes.guideOpen;
     this.apply();
-    if (this.narrow.matches && this.drawerOpen) this.guidePane.querySelector<HTMLElement>(`#${this.tabs?.chosen ?? "guide"}`)?.focus();
+    if (this.narrow.matches && this.drawerOpen) this.guidePane.querySelector<HTMLElement>(`#${this.tabs?.chosen ?? "guide"}`)?.focus({ preventScroll: true });
     this.remember();
   }
 
@@ -73,7 +73,7 @@ export class Frame {
     if (this.narrow.matches) this.drawerOpen = true;
     else this.sizes.guideOpen = true;
     this.apply();
-    if (this.narrow.matches) this.guidePane.querySelector<HTMLElement>(`#${which}`)?.focus();
+    if (this.narrow.matches) this.guidePane.querySelector<HTMLElement>(`#${which}`)?.focus({ preventScroll: true });
     this.remember();
   }
 

@@ -35,6 +35,7 @@ type gradeChecker struct {
 	probs *collector
 	dr    *draft
 	topo  *Topology
+	file  string // the lab's own lab.yaml
 	steps []Step
 }
 
@@ -225,9 +226,15 @@ func (c *gradeChecker) find(dc *draftCheck, kind, what, name string) mark {
 	return dc.at.at(best, dc.name.mark)
 }
 
-// step checks that the guide has the step that a check belongs to.
+// step checks that the guide has the step that a check belongs to. A lab that
+// has a guide of its own need not have the steps of the one that it extends:
+// checks from there then belong to none.
 func (c *gradeChecker) step(dc *draftCheck, g *grade.Check) {
 	if g.Step == "" || slices.ContainsFunc(c.steps, func(s Step) bool { return s.ID == g.Step }) {
+		return
+	}
+	if dc.name.file != c.file {
+		g.Step = ""
 		return
 	}
 	var ids []string

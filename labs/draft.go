@@ -9,7 +9,6 @@ type draft struct {
 	description                     text
 	difficulty                      text
 	tags                            []string
-	extends                         text
 
 	nodes    []*draftNode
 	segments []*draftSegment

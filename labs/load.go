@@ -147,7 +147,7 @@ func (l *loader) load(dir string, values *param.Values) (*Lab, error) {
 	lab.Guide = guide.s
 	lab.Solution = l.solution(levels, names)
 	l.mutants(levels, dr.mutants, names)
-	c := gradeChecker{probs: &l.probs, dr: dr, topo: &lab.Topology, steps: lab.Steps}
+	c := gradeChecker{probs: &l.probs, dr: dr, topo: &lab.Topology, file: file, steps: lab.Steps}
 	lab.Checks = c.checks()
 	lab.Mutants = c.mutants(lab.Solution)
 	if err := l.probs.err(); err != nil {

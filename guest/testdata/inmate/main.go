@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -129,7 +130,9 @@ func main() {
 		os.Exit(1)
 	}
 	_, _ = unix.Write(console, append(text, '\n'))
-	select {} // until killed
+	for { // until killed; a program that only waits for nothing is ended by Go as a deadlock
+		time.Sleep(time.Hour)
+	}
 }
 
 // growDisk writes beyond the disk's end. The signal that this sends is ignored

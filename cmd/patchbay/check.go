@@ -60,8 +60,13 @@ func (c *checkCmd) Run(ctx context.Context, f *Folders) (err error) {
 	if err := writeReport(os.Stdout, report, c.Format); err != nil {
 		return err
 	}
-	if mutant != nil {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", mutant.Name, compare(mutant, report))
+	if mutant != nil { // it is to fail, and not failing would be the mistake
+		told := compare(mutant, report)
+		fmt.Fprintf(os.Stderr, "%s: %s\n", mutant.Name, told)
+		if told != asForeseen {
+			return fmt.Errorf("the wrong solution %s did not do what lab.yaml says of it", mutant.Name)
+		}
+		return nil
 	}
 	if n := len(report.Results); !report.Passed() {
 		passed := 0
@@ -262,6 +267,8 @@ func checkRack(ctx context.Context, dir string, lab *labs.Lab, boot grade.Boot) 
 	})
 }
 
+const asForeseen = "exactly the checks failed that it is to fail"
+
 // compare says whether exactly those checks failed that a mutant is to fail.
 func compare(m *labs.Mutant, r *grade.Report) string {
 	failed := map[string]bool{}
@@ -295,7 +302,7 @@ func compare(m *labs.Mutant, r *grade.Report) string {
 	say("unforeseen failures of", wrong)
 	say("not judged by", unknown)
 	if len(parts) == 0 {
-		return "exactly the checks failed that it is to fail"
+		return asForeseen
 	}
 	return strings.Join(parts, "; ")
 }

@@ -104,7 +104,7 @@ func TestLabs(t *testing.T) {
 				t.Run(m.Name, func(t *testing.T) {
 					want := slices.Sorted(slices.Values(m.Fails))
 					r, ok, told := p.check(t, "--mutant", m.Name, lab.Slug)
-					if bad, unjudged := failed(&r); ok || len(unjudged) > 0 || !slices.Equal(bad, want) {
+					if bad, unjudged := failed(&r); !ok || len(unjudged) > 0 || !slices.Equal(bad, want) {
 						t.Errorf("failed %q, want %q; not judged %q\n%s", bad, want, unjudged, told)
 					}
 					if !strings.Contains(told, "exactly the checks failed") {

@@ -60,13 +60,8 @@ func (c *checkCmd) Run(ctx context.Context, f *Folders) (err error) {
 	if err := writeReport(os.Stdout, report, c.Format); err != nil {
 		return err
 	}
-	if mutant != nil { // it is to fail, and not failing would be the mistake
-		told := compare(mutant, report)
-		fmt.Fprintf(os.Stderr, "%s: %s\n", mutant.Name, told)
-		if told != asForeseen {
-			return fmt.Errorf("the wrong solution %s did not do what lab.yaml says of it", mutant.Name)
-		}
-		return nil
+	if mutant != nil { // exit 0 means that all checks passed, whatever was foreseen
+		fmt.Fprintf(os.Stderr, "%s: %s\n", mutant.Name, compare(mutant, report))
 	}
 	if n := len(report.Results); !report.Passed() {
 		passed := 0
@@ -267,8 +262,6 @@ func checkRack(ctx context.Context, dir string, lab *labs.Lab, boot grade.Boot) 
 	})
 }
 
-const asForeseen = "exactly the checks failed that it is to fail"
-
 // compare says whether exactly those checks failed that a mutant is to fail.
 func compare(m *labs.Mutant, r *grade.Report) string {
 	failed := map[string]bool{}
@@ -302,7 +295,7 @@ func compare(m *labs.Mutant, r *grade.Report) string {
 	say("unforeseen failures of", wrong)
 	say("not judged by", unknown)
 	if len(parts) == 0 {
-		return asForeseen
+		return "exactly the checks failed that it is to fail"
 	}
 	return strings.Join(parts, "; ")
 }

@@ -163,7 +163,7 @@ func (k *Frames) Expect() string {
 // Answers: see Kinds.
 type Answers struct {
 	At `yaml:",inline"`
-	To netip.Addr `json:"to" yaml:"to" doc:"The address that is asked for."`
+	To netip.Addr `json:"to" yaml:"to" doc:"The address that is asked for. Linux answers for those of all its interfaces: where a node has several, an answer says that it is on the wire, and only a ping that it can use it."`
 	By string     `json:"by,omitempty" yaml:"by" doc:"Whose interface is to answer, and no other: NODE/INTERFACE, or NODE for any of its. When nothing is said, whoever answers has to be the only one."`
 }
 

@@ -435,6 +435,7 @@ func TestAssignmentAPI(t *testing.T) {
 	for _, bad := range []map[string]any{{"title": "x", "lab": "nothing"}, {"title": "", "lab": "hidden"}, {"title": "x", "lab": "hidden", "digest": "zzz"}, {"title": "x", "lab": "hidden", "bogus": 1}} {
 		ivan.api("PUT", path, bad, nil).wants(t, http.StatusUnprocessableEntity)
 	}
+	ivan.api("PUT", path, map[string]any{"title": "x", "lab": "hidden", "due": "tomorrow"}, nil).wants(t, http.StatusUnprocessableEntity, "is no time: write it like")
 	settings["points"] = 5
 	ivan.api("PUT", path, settings, nil).wants(t, http.StatusOK, `"points": 5`)
 	var team struct{ ID int64 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 
@@ -165,6 +166,9 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if err := dec.Decode(v); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return err
+		}
+		if bad, ok := errors.AsType[*time.ParseError](err); ok {
+			return labs.Errorf(labs.Invalid, "%s is no time: write it like 2030-01-31T18:00:00Z.", bad.Value)
 		}
 		return labs.Errorf(labs.Invalid, "The request's body is not the JSON that was expected here: %s.", strings.TrimPrefix(err.Error(), "json: "))
 	}

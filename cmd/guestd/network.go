@@ -29,6 +29,7 @@ func (g *guest) network() {
 	for _, s := range g.machine.Sysctls {
 		g.warn("setting "+s.Key, setSysctl(s))
 	}
+	g.ownSysctls()
 	nl.up("lo", loopback, 0)
 	for _, i := range g.machine.Interfaces {
 		nl.configure(i)

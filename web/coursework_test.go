@@ -268,7 +268,10 @@ func TestTeamPages(t *testing.T) {
 	foreign, err := s.db.CreateTeam(ctx, other.ID, "Foreign")
 	s.must(err)
 	carl.post(s.path+"/team", url.Values{"do": {"join"}, "team": {itoa(foreign.ID)}}).wants(t, http.StatusNotFound)
-	carl.post(s.path+"/team", url.Values{"do": {"leave"}}).wants(t, http.StatusSeeOther)
+	// What he saw of theirs he does not take along: staff move him.
+	carl.post(s.path+"/team", url.Values{"do": {"leave"}}).wants(t, http.StatusConflict, "has begun to work")
+	carl.post(s.path+"/team", url.Values{"do": {"make"}, "name": {"Own"}}).wants(t, http.StatusConflict, "has begun to work")
+	ivan.post(s.path+"/teams", url.Values{"do": {"leave"}, "user": {itoa(s.find("carl").ID)}}).wants(t, http.StatusSeeOther)
 	carl.get("/api/v1/racks/"+rack.ID).wants(t, http.StatusNotFound)
 
 	ivan.get(s.path+"/teams").wants(t, http.StatusOK, "Red", "Carl", "Put in")

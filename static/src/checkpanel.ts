@@ -9,6 +9,7 @@ import { icon } from "./icons.ts";
 import { load, save } from "./store.ts";
 
 export interface PanelOptions {
+  count: number; // of the checks, before their list has come
   steps: Map<string, string>; // the guide's headings by id
   toStep: (id: string) => void;
   reveal: () => void; // brings the panel to the front
@@ -171,7 +172,7 @@ export class CheckPanel {
   }
 
   private drawHead(): void {
-    const all = this.checks.length;
+    const all = this.checks.length || this.o.count;
     const passed = [...this.results.values()].filter((r) => r.outcome === "pass").length;
     this.go.hidden = this.busy;
     this.cancel.hidden = !this.busy;

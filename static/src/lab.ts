@@ -65,6 +65,7 @@ class LabPage {
     const help = () => showHelp(!!data["checks"]);
     if (data["checks"]) {
       this.panel = new CheckPanel({
+        count: Number(data["checks"]),
         steps,
         toStep: (id) => this.toStep(id),
         reveal: () => this.frame?.showSide("checks"),

@@ -70,7 +70,28 @@ func (c *gradeChecker) checks() []grade.Check {
 		out = append(out, g)
 	}
 	c.loops(out)
+	c.hidden(out)
 	return out
+}
+
+// hidden finds checks that need one which fewer people see: that it was not
+// tried, and for want of what, would tell students of it.
+func (c *gradeChecker) hidden(checks []grade.Check) {
+	order := []grade.Visibility{grade.Always, grade.After, grade.Never}
+	seen := map[string]int{}
+	for i := range checks {
+		seen[checks[i].Name] = slices.Index(order, checks[i].Visible)
+	}
+	for i := range checks {
+		g := &checks[i]
+		for k, need := range g.Needs {
+			if hidden, ok := seen[need]; ok && seen[g.Name] >= 0 && hidden > seen[g.Name] {
+				dc := c.dr.checks[i]
+				c.probs.add(dc.at.at(fmt.Sprintf("needs[%d]", k), dc.name.mark), fmt.Sprintf("make this check visible: %s, too", order[hidden]),
+					"the check needs %s, which is visible: %s, so students would read of it", need, order[hidden])
+			}
+		}
+	}
 }
 
 // complete fills in what was not said, and checks what a check says whatever

@@ -110,6 +110,11 @@ func (s *Server) readSettings(w http.ResponseWriter, r *http.Request, a *labs.As
 	if _, ok := s.lab(j.Lab); !ok && j.Lab != a.LabSlug {
 		return labs.Errorf(labs.Invalid, "There is no lab %q on this server.", j.Lab)
 	}
+	if j.Lab != a.LabSlug {
+		if err := s.mayChoose(r.Context(), actorOf(r.Context()), a.CourseID, j.Lab); err != nil {
+			return err
+		}
+	}
 	at := func(t *time.Time) time.Time {
 		if t == nil {
 			return time.Time{}

@@ -140,7 +140,7 @@ func (s *Server) apiSetCourseLabs(w http.ResponseWriter, r *http.Request) error 
 	if err := readJSON(w, r, &slugs); err != nil {
 		return err
 	}
-	if err := s.setCourseLabs(r.Context(), c.ID, slugs); err != nil {
+	if err := s.setCourseLabs(r.Context(), actorOf(r.Context()), c.ID, slugs); err != nil {
 		return err
 	}
 	return s.answerAgain(w, r, c.ID)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -79,6 +80,7 @@ type submissionJSON struct {
 	Worth      *float64             `json:"worth,omitempty"`
 	Error      string               `json:"error,omitempty"`
 	Progress   *handin.Progress     `json:"progress,omitempty"` // while it is being taken
+	Report     *grade.Report        `json:"report,omitempty"`   // of one submission: as far as who asks may see it, without evidence
 }
 
 func toSubmissionJSON(sub labs.Submission, shows bool) submissionJSON {
@@ -238,7 +240,35 @@ func (s *Server) apiSubmission(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.droppedSubmission(r, err)
 	}
-	return s.answerSubmission(w, r, sub, staff || as.ShowsGrades(), http.StatusOK)
+	shows := staff || as.ShowsGrades()
+	var report *grade.Report
+	if shows && !sub.GradedAt.IsZero() {
+		if report, err = s.seenReport(r.Context(), &sub, &as, staff); err != nil {
+			return err
+		}
+	}
+	return s.answerSubmission(w, r, sub, report, shows, http.StatusOK)
+}
+
+// seenReport is the report that counts, as whoever asks may see it.
+func (s *Server) seenReport(ctx context.Context, sub *labs.Submission, as *labs.Assignment, staff bool) (*grade.Report, error) {
+	report, err := s.store.CountingReport(ctx, sub.ID)
+	if err != nil || report == nil {
+		return nil, err
+	}
+	see := sight{staff: staff}
+	if !staff {
+		st, err := s.store.Standing(ctx, as.ID, actorOf(ctx).ID)
+		if err != nil {
+			return nil, err
+		}
+		see.due = as.ShowsAfter(st.Window, time.Now())
+		report = report.Seen(see.due)
+	}
+	for i := range report.Results {
+		report.Results[i] = shown(report.Results[i], see)
+	}
+	return report, nil
 }
 
 // droppedSubmission says why a submission that was begun is not there, if that
@@ -255,8 +285,9 @@ func (s *Server) droppedSubmission(r *http.Request, err error) error {
 }
 
 // answerSubmission writes a submission as it is now.
-func (s *Server) answerSubmission(w http.ResponseWriter, r *http.Request, sub labs.Submission, shows bool, status int) error {
+func (s *Server) answerSubmission(w http.ResponseWriter, r *http.Request, sub labs.Submission, report *grade.Report, shows bool, status int) error {
 	j := toSubmissionJSON(sub, shows)
+	j.Report = report
 	if s.desk != nil && sub.State == labs.Taking {
 		if p, ok := s.desk.Progress(sub.ID); ok {
 			j.Progress = &p

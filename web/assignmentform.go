@@ -129,7 +129,7 @@ func settingsOf(a *labs.Assignment) url.Values {
 
 // settings reads the form into an assignment, whose course and times of its
 // own stay. What is wrong stands in the form's errors.
-func (s *Server) settings(f form, a *labs.Assignment) error {
+func (s *Server) settings(r *http.Request, f form, a *labs.Assignment) error {
 	before := *a
 	a.Title, a.LabSlug = f.Get("title"), f.Get("lab")
 	a.OpensAt, a.DueAt, a.ClosesAt = f.time("opens"), f.time("due"), f.time("closes")
@@ -139,6 +139,13 @@ func (s *Server) settings(f form, a *labs.Assignment) error {
 	l, ok := s.lab(a.LabSlug)
 	if a.LabSlug != "" && !ok && a.LabSlug != before.LabSlug {
 		f.errors["lab"] = "There is no such lab on this server."
+	}
+	if ok && a.LabSlug != before.LabSlug {
+		if err := s.mayChoose(r.Context(), actorOf(r.Context()), a.CourseID, a.LabSlug); labs.CodeOf(err) == labs.Forbidden {
+			f.errors["lab"] = labs.MessageOf(err)
+		} else if err != nil {
+			return err
+		}
 	}
 	pinned := f.Get("pinned") == "true"
 	switch {
@@ -169,8 +176,12 @@ func (s *Server) renderSettings(w http.ResponseWriter, r *http.Request, c labs.C
 	if id != 0 {
 		title = f.Get("title")
 	}
+	may, err := s.choice(r.Context(), actorOf(r.Context()), c.ID)
+	if err != nil {
+		return err
+	}
 	return s.render(w, r, status, view{Page: "settings", Title: title, Error: message,
-		Data: settingsData{Course: c, Labs: s.shelf(), ID: id, Values: f.Values, Errors: f.errors}})
+		Data: settingsData{Course: c, Labs: may, ID: id, Values: f.Values, Errors: f.errors}})
 }
 
 func (s *Server) newAssignmentPage(w http.ResponseWriter, r *http.Request) error {
@@ -196,7 +207,7 @@ func (s *Server) createAssignment(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	a := labs.Assignment{CourseID: c.ID}
-	if err := s.settings(f, &a); err != nil {
+	if err := s.settings(r, f, &a); err != nil {
 		return err
 	}
 	if len(f.errors) > 0 {
@@ -237,7 +248,7 @@ func (s *Server) saveAssignment(w http.ResponseWriter, r *http.Request) error {
 		s.flash(r.Context(), "The assignment is deleted.")
 		return redirect(w, r, coursePath(a.CourseID))
 	}
-	if err := s.settings(f, &a); err != nil {
+	if err := s.settings(r, f, &a); err != nil {
 		return err
 	}
 	message := ""

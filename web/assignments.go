@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/patchbay/patchbay/labs"
@@ -117,6 +118,7 @@ func (s *Server) assignmentRows(ctx context.Context, a actor, course int64) ([]a
 type submissionRow struct {
 	labs.Submission
 	By     string // a name
+	Team   string // the team's, in lists of everybody
 	LateBy time.Duration
 	Counts bool
 }
@@ -130,6 +132,47 @@ type assignmentData struct {
 	Submissions []submissionRow
 	TeamName    string                       // typed
 	States      map[labs.SubmissionState]int // how many of everybody's; for staff
+	Everybody   []submissionRow              // the newest of everybody's; for staff
+	All         bool                         // not the newest alone
+	HandsIn     bool                         // this server takes work
+}
+
+// maxListed is how many submissions the page lists when it is not asked for all.
+const maxListed = 100
+
+// Total is how many submissions there are, and Settled how many need no more of
+// the server.
+func (d assignmentData) Total() (n int) {
+	for _, count := range d.States {
+		n += count
+	}
+	return n
+}
+
+func (d assignmentData) Settled() int { return d.States[labs.Graded] + d.States[labs.Failed] }
+
+// NotNow says why nothing can be handed in; empty when it can.
+func (d assignmentData) NotNow() string {
+	if err := d.Window.MayHandIn(d.Grade.Attempts, time.Now()); err != nil {
+		return labs.MessageOf(err)
+	}
+	if len(d.Racks) == 0 {
+		return "What is handed in is the running lab: open it first."
+	}
+	return ""
+}
+
+// Terms is what one should know before handing in.
+func (d assignmentData) Terms() string {
+	words := fmt.Sprintf("This is attempt %d", d.Grade.Attempts+1)
+	if n := d.Window.Attempts; n > 0 {
+		words += fmt.Sprintf(" of %d", n)
+	}
+	words += "."
+	if !d.Window.Due.IsZero() && d.Phase == labs.Late {
+		words += " It is late. " + d.LateRule()
+	}
+	return words + " Your machines stand still for a moment, are checked, and their disks are copied. The copy is booted afresh later and checked once more."
 }
 
 // Exports says whether reports can be downloaded: not by students.
@@ -158,7 +201,7 @@ func (s *Server) renderAssignment(w http.ResponseWriter, r *http.Request, status
 	if err != nil {
 		return err
 	}
-	d := assignmentData{assignmentRow: row, TeamName: typed}
+	d := assignmentData{assignmentRow: row, TeamName: typed, HandsIn: s.desk != nil}
 	if d.Course, err = s.store.Course(ctx, as.CourseID); err != nil {
 		return err
 	}
@@ -180,6 +223,10 @@ func (s *Server) renderAssignment(w http.ResponseWriter, r *http.Request, status
 	}
 	if staff {
 		if d.States, err = s.store.CountSubmissions(ctx, as.ID); err != nil {
+			return err
+		}
+		d.All = r.URL.Query().Get("all") != ""
+		if d.Everybody, err = s.everybodysRows(ctx, &as, d.All); err != nil {
 			return err
 		}
 	}
@@ -211,6 +258,55 @@ func (s *Server) submissionRows(ctx context.Context, as *labs.Assignment, user i
 			return nil, err
 		}
 		rows[i] = submissionRow{Submission: sub, By: u.Name, LateBy: st.Window.LateBy(sub.CreatedAt), Counts: sub.ID == st.Grade.Submission}
+	}
+	return rows, nil
+}
+
+// everybodysRows lists what was handed in, the newest first.
+func (s *Server) everybodysRows(ctx context.Context, as *labs.Assignment, all bool) ([]submissionRow, error) {
+	subs, err := s.store.Submissions(ctx, as.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !all {
+		subs = subs[:min(len(subs), maxListed)]
+	}
+	members, err := s.store.Members(ctx, as.CourseID)
+	if err != nil {
+		return nil, err
+	}
+	names := map[int64]string{}
+	for _, m := range members {
+		names[m.ID] = m.Name
+	}
+	teams, err := s.store.Teams(ctx, as.ID)
+	if err != nil {
+		return nil, err
+	}
+	teamNames := map[int64]string{}
+	for i := range teams {
+		teamNames[teams[i].ID] = teams[i].Name
+	}
+	ids := make([]int64, len(subs))
+	for i, sub := range subs {
+		ids[i] = sub.UserID
+	}
+	standings, err := s.store.Standings(ctx, as.ID, ids...)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]submissionRow, len(subs))
+	for i, sub := range subs {
+		if names[sub.UserID] == "" { // who has left the course
+			u, err := s.store.User(ctx, sub.UserID)
+			if err != nil {
+				return nil, err
+			}
+			names[sub.UserID] = u.Name
+		}
+		st := standings[sub.UserID]
+		rows[i] = submissionRow{Submission: sub, By: names[sub.UserID], Team: teamNames[sub.TeamID],
+			LateBy: st.Window.LateBy(sub.CreatedAt), Counts: sub.ID == st.Grade.Submission}
 	}
 	return rows, nil
 }
@@ -255,14 +351,15 @@ func (s *Server) assignmentLabPage(w http.ResponseWriter, r *http.Request) error
 	if l, err = s.personal(r.Context(), l, f); err != nil {
 		return err
 	}
-	guide, err := s.guides.of(l)
-	if err != nil {
-		return err
+	seen := labSeen{title: as.Title, rack: fmt.Sprintf("/api/v1/assignments/%d/rack", as.ID), role: rack.Owner, rec: labs.RackRecord{RackFor: f}}
+	if s.desk != nil {
+		st, err := s.store.Standing(r.Context(), as.ID, actorOf(r.Context()).ID)
+		if err != nil {
+			return err
+		}
+		seen.more = []string{"assignment", strconv.FormatInt(as.ID, 10), "late", lateRule(&as, st.Window)}
 	}
-	return s.render(w, r, http.StatusOK, view{Page: "lab", Title: as.Title,
-		Body: data("lab", l.Slug, "rack", fmt.Sprintf("/api/v1/assignments/%d/rack", as.ID), "role", string(rack.Owner)),
-		Data: labData{Lab: l, Guide: guide},
-	})
+	return s.renderLab(w, r, l, seen)
 }
 
 func (s *Server) stopAssignment(w http.ResponseWriter, r *http.Request) error {

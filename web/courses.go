@@ -158,7 +158,11 @@ func (s *Server) coursePage(w http.ResponseWriter, r *http.Request) error {
 	for _, l := range have {
 		chosen[l.Slug] = true
 	}
-	for _, l := range s.shelf() {
+	may, err := s.choice(ctx, actorOf(ctx), c.ID)
+	if err != nil {
+		return err
+	}
+	for _, l := range may {
 		d.Labs = append(d.Labs, labChoice{Slug: l.Slug, Title: l.Title, Summary: l.Summary, Chosen: chosen[l.Slug]})
 	}
 	if d.Members, err = s.memberRows(ctx, &d, chosen); err != nil {
@@ -214,11 +218,53 @@ func (s *Server) racksByUser(ctx context.Context, slugs map[string]bool, assignm
 }
 
 // setCourseLabs checks and stores a course's labs.
-func (s *Server) setCourseLabs(ctx context.Context, course int64, slugs []string) error {
+func (s *Server) setCourseLabs(ctx context.Context, a actor, course int64, slugs []string) error {
 	if err := s.knownLabs(slugs); err != nil {
 		return err
 	}
+	for _, slug := range slugs {
+		if err := s.mayChoose(ctx, a, course, slug); err != nil {
+			return err
+		}
+	}
 	return s.store.SetCourseLabs(ctx, course, slugs)
+}
+
+// mayChoose says whether a may make a lab one of a course's, or of one of its
+// assignments. Who teaches it as a student's assistant may choose of what it
+// has: with any lab of the server they would see the hidden checks of those
+// that they take themselves.
+func (s *Server) mayChoose(ctx context.Context, a actor, course int64, slug string) error {
+	if a.teaches() {
+		return nil
+	}
+	has, err := s.courseHasLab(ctx, course, slug)
+	if has || err != nil {
+		return err
+	}
+	all, err := s.store.Assignments(ctx, course)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(as labs.Assignment) bool { return as.LabSlug == slug }) {
+		return nil
+	}
+	return labs.Errorf(labs.Forbidden, "The lab %q is not one of this course: an instructor has to add it first.", slug)
+}
+
+// choice is the labs that a may choose for a course.
+func (s *Server) choice(ctx context.Context, a actor, course int64) ([]*labs.Lab, error) {
+	var may []*labs.Lab
+	for _, l := range s.shelf() {
+		err := s.mayChoose(ctx, a, course, l.Slug)
+		if err != nil && labs.CodeOf(err) != labs.Forbidden {
+			return nil, err
+		}
+		if err == nil {
+			may = append(may, l)
+		}
+	}
+	return may, nil
 }
 
 func (s *Server) knownLabs(slugs []string) error {
@@ -238,7 +284,7 @@ func (s *Server) chooseLabs(w http.ResponseWriter, r *http.Request) error {
 	if err := readForm(w, r); err != nil {
 		return err
 	}
-	if err := s.setCourseLabs(r.Context(), c.ID, r.PostForm["lab"]); err != nil {
+	if err := s.setCourseLabs(r.Context(), actorOf(r.Context()), c.ID, r.PostForm["lab"]); err != nil {
 		return err
 	}
 	s.flash(r.Context(), "The course's labs are saved.")
@@ -275,7 +321,7 @@ func (s *Server) renewJoinCode(w http.ResponseWriter, r *http.Request) error {
 	if open {
 		s.flash(r.Context(), "The course has a new join code. The old one no longer works.")
 	} else {
-		s.flash(r.Context(), "The course is closed: nobody else can join by code.")
+		s.flash(r.Context(), "The course is closed: its join code no longer works. Sections have codes of their own.")
 	}
 	return redirect(w, r, coursePath(c.ID))
 }

@@ -26,8 +26,13 @@ type coursework struct {
 
 func newCoursework(t *testing.T, change ...func(*labs.Assignment)) *coursework {
 	t.Helper()
+	return newSite(t).coursework(change...)
+}
+
+func (site *site) coursework(change ...func(*labs.Assignment)) *coursework {
+	site.t.Helper()
 	ctx := context.Background()
-	s := &coursework{site: newSite(t)}
+	s := &coursework{site: site}
 	all, err := s.db.Courses(ctx)
 	s.must(err)
 	for _, c := range all {
@@ -55,8 +60,10 @@ func (s *coursework) graded(login string, score, worth float64) labs.Submission 
 	s.must(s.db.SubmissionTaken(ctx, sub.ID))
 	_, _, err = s.db.ClaimSubmission(ctx)
 	s.must(err)
-	s.must(s.db.SetReport(ctx, sub.ID, &grade.Report{Lab: "hidden", Boot: grade.Live, Points: score, Worth: worth, Results: []grade.Result{
-		{Check: "up", Title: "It is up", Kind: "ping", Trust: grade.Wire, Outcome: grade.Pass, Points: score, Worth: worth}}}))
+	for _, boot := range []grade.Boot{grade.Live, grade.Counts} {
+		s.must(s.db.SetReport(ctx, sub.ID, &grade.Report{Lab: "hidden", Boot: boot, Points: score, Worth: worth, Results: []grade.Result{
+			{Check: "up", Title: "It is up", Kind: "ping", Trust: grade.Wire, Outcome: grade.Pass, Points: score, Worth: worth}}}))
+	}
 	s.must(s.db.FinishSubmission(ctx, sub.ID, "d2", score, worth))
 	return sub
 }
@@ -261,7 +268,10 @@ func TestTeamPages(t *testing.T) {
 	foreign, err := s.db.CreateTeam(ctx, other.ID, "Foreign")
 	s.must(err)
 	carl.post(s.path+"/team", url.Values{"do": {"join"}, "team": {itoa(foreign.ID)}}).wants(t, http.StatusNotFound)
-	carl.post(s.path+"/team", url.Values{"do": {"leave"}}).wants(t, http.StatusSeeOther)
+	// What he saw of theirs he does not take along: staff move him.
+	carl.post(s.path+"/team", url.Values{"do": {"leave"}}).wants(t, http.StatusConflict, "has begun to work")
+	carl.post(s.path+"/team", url.Values{"do": {"make"}, "name": {"Own"}}).wants(t, http.StatusConflict, "has begun to work")
+	ivan.post(s.path+"/teams", url.Values{"do": {"leave"}, "user": {itoa(s.find("carl").ID)}}).wants(t, http.StatusSeeOther)
 	carl.get("/api/v1/racks/"+rack.ID).wants(t, http.StatusNotFound)
 
 	ivan.get(s.path+"/teams").wants(t, http.StatusOK, "Red", "Carl", "Put in")

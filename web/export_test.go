@@ -50,3 +50,6 @@ func (s *Server) GuestCookie(line string) (string, bool) { return s.guestCookie(
 
 // CheckPublishDomain is checkPublishDomain.
 func CheckPublishDomain(c Config) error { return checkPublishDomain(c) }
+
+// TakesWork is closed once work can be handed in.
+func (s *Server) TakesWork() <-chan struct{} { return s.desk.Ready() }

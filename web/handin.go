@@ -62,7 +62,7 @@ func (s *Server) apiHandIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", fmt.Sprintf("/api/v1/submissions/%d", sub.ID))
-	return s.answerSubmission(w, r, sub, true, http.StatusAccepted)
+	return s.answerSubmission(w, r, sub, nil, true, http.StatusAccepted)
 }
 
 // postHandIn is the button of the assignment's page.
@@ -115,7 +115,14 @@ func (s *Server) postRegrade(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.flash(r.Context(), fmt.Sprintf("%d submissions are graded again, one after the other. You can go on meanwhile.", n))
+	switch n {
+	case 0:
+		s.flash(r.Context(), "There is nothing to grade again: it is all waiting already.")
+	case 1:
+		s.flash(r.Context(), "One submission is graded again.")
+	default:
+		s.flash(r.Context(), fmt.Sprintf("%d submissions are graded again, one after the other. You can go on meanwhile.", n))
+	}
 	return redirect(w, r, assignmentPath(as.ID))
 }
 
@@ -123,6 +130,9 @@ func (s *Server) postRegrade(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) reopen(ctx context.Context, a actor, sub *labs.Submission, as *labs.Assignment) (labs.RackRecord, error) {
 	if s.desk == nil {
 		return labs.RackRecord{}, errNoGrading
+	}
+	if sub.State == labs.Taking {
+		return labs.RackRecord{}, labs.Errorf(labs.Conflict, "It is still being taken. Wait until its disks are copied.")
 	}
 	rec, _, err := s.store.EnsureRack(ctx, labs.RackFor{UserID: a.ID, LabSlug: as.LabSlug, SubmissionID: sub.ID}, sub.LabDigest)
 	if err != nil {
@@ -150,20 +160,31 @@ func (s *Server) apiReopen(w http.ResponseWriter, r *http.Request) error {
 	return s.answerRack(w, r, rec, rack.Owner)
 }
 
+// regradeOne queues a submission once more.
+func (s *Server) regradeOne(ctx context.Context, sub *labs.Submission) error {
+	if s.desk == nil {
+		return errNoGrading
+	}
+	if sub.State != labs.Graded && sub.State != labs.Failed {
+		return labs.Errorf(labs.Conflict, "It is not graded yet, so it cannot be graded again.")
+	}
+	if err := s.store.RegradeOne(ctx, sub.ID); err != nil {
+		return err
+	}
+	s.desk.Poke()
+	return nil
+}
+
 func (s *Server) apiRegradeOne(w http.ResponseWriter, r *http.Request) error {
 	sub, _, err := s.taughtSubmission(r)
 	if err != nil {
 		return err
 	}
-	if s.desk == nil {
-		return errNoGrading
-	}
-	if err := s.store.RegradeOne(r.Context(), sub.ID); err != nil {
+	if err := s.regradeOne(r.Context(), &sub); err != nil {
 		return err
 	}
-	s.desk.Poke()
 	if sub, err = s.store.Submission(r.Context(), sub.ID); err != nil {
 		return err
 	}
-	return s.answerSubmission(w, r, sub, true, http.StatusAccepted)
+	return s.answerSubmission(w, r, sub, nil, true, http.StatusAccepted)
 }

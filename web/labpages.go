@@ -2,9 +2,11 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
@@ -102,6 +104,7 @@ type labData struct {
 	Guide  template.HTML
 	Viewer bool
 	Owner  string
+	Note   string // what it is, when it is no lab of one's own
 }
 
 func (s *Server) labPage(w http.ResponseWriter, r *http.Request) error {
@@ -118,14 +121,43 @@ func (s *Server) labPage(w http.ResponseWriter, r *http.Request) error {
 	if l, err = s.personal(ctx, l, f); err != nil {
 		return err
 	}
+	return s.renderLab(w, r, l, labSeen{title: l.Title, rack: "/api/v1/labs/" + l.Slug + "/rack", role: rack.Owner,
+		rec: labs.RackRecord{RackFor: f}})
+}
+
+// labSeen is how somebody has a lab before them.
+type labSeen struct {
+	title string
+	rack  string // the address that gives, and for its owner starts, the rack
+	role  rack.Role
+	owner string // a name, for who looks on
+	rec   labs.RackRecord
+	note  string   // a sentence, instead of who is looked at
+	more  []string // data attributes
+}
+
+// renderLab renders the lab page. lab.ts says what it is told by attributes.
+func (s *Server) renderLab(w http.ResponseWriter, r *http.Request, l *labs.Lab, seen labSeen) error {
 	guide, err := s.guides.of(l)
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, view{Page: "lab", Title: l.Title,
-		Body: data("lab", l.Slug, "rack", "/api/v1/labs/"+l.Slug+"/rack", "role", string(rack.Owner)),
-		Data: labData{Lab: l, Guide: guide},
-	})
+	see, err := s.checkSight(r.Context(), actorOf(r.Context()), seen.rec, seen.role)
+	if err != nil {
+		return err
+	}
+	attributes := append([]string{"lab", l.Slug, "rack", seen.rack, "role", string(seen.role)}, seen.more...)
+	checks := 0
+	for i := range l.Checks {
+		if see.sees(l.Checks[i].Visible) {
+			checks++
+		}
+	}
+	if checks > 0 && s.cfg.Grading != nil {
+		attributes = append(attributes, "checks", strconv.Itoa(checks))
+	}
+	return s.render(w, r, http.StatusOK, view{Page: "lab", Title: seen.title, Body: data(attributes...),
+		Data: labData{Lab: l, Guide: guide, Viewer: seen.role == rack.Viewer, Owner: seen.owner, Note: seen.note}})
 }
 
 // watchPage is the lab page for who may look on.
@@ -134,6 +166,9 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 	rec, role, err := s.findRack(ctx, actorOf(ctx), chi.URLParam(r, "rack"))
 	if err != nil {
 		return err
+	}
+	if rec.SubmissionID != 0 {
+		return s.reopenedPage(w, r, rec, role)
 	}
 	if role == rack.Owner {
 		if rec.AssignmentID != 0 {
@@ -145,21 +180,39 @@ func (s *Server) watchPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l, err = s.personal(ctx, l, rec.RackFor); err != nil {
-		return err
-	}
-	guide, err := s.guides.of(l)
-	if err != nil {
-		return err
-	}
 	u, err := s.store.User(ctx, rec.UserID)
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, view{Page: "lab", Title: l.Title + " of " + u.Name,
-		Body: data("lab", l.Slug, "rack", "/api/v1/racks/"+rec.ID, "role", string(rack.Viewer)),
-		Data: labData{Lab: l, Guide: guide, Viewer: true, Owner: u.Name},
-	})
+	return s.renderLab(w, r, l, labSeen{title: l.Title + " of " + u.Name, rack: "/api/v1/racks/" + rec.ID, role: rack.Viewer, owner: u.Name, rec: rec})
+}
+
+// reopenedPage is the lab page of a submission that staff opened again.
+func (s *Server) reopenedPage(w http.ResponseWriter, r *http.Request, rec labs.RackRecord, role rack.Role) error {
+	ctx := r.Context()
+	sub, err := s.store.Submission(ctx, rec.SubmissionID)
+	if err != nil {
+		return err
+	}
+	l, err := s.rackLab(ctx, rec)
+	if err != nil {
+		return err
+	}
+	u, err := s.store.User(ctx, sub.UserID)
+	if err != nil {
+		return err
+	}
+	seen := labSeen{title: fmt.Sprintf("%s: attempt %d of %s", l.Title, sub.Attempt, u.Name), role: role, rec: rec,
+		rack: fmt.Sprintf("/api/v1/submissions/%d/reopen", sub.ID),
+		note: fmt.Sprintf("Your copy of %s’s attempt %d", u.Name, sub.Attempt)}
+	if role == rack.Viewer {
+		owner, err := s.store.User(ctx, rec.UserID)
+		if err != nil {
+			return err
+		}
+		seen.rack, seen.owner, seen.note = "/api/v1/racks/"+rec.ID, owner.Name, ""
+	}
+	return s.renderLab(w, r, l, seen)
 }
 
 // stopLab is the button of lists; the lab page uses the API.

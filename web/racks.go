@@ -34,17 +34,21 @@ func (s *Server) findRack(ctx context.Context, a actor, id string) (labs.RackRec
 	switch {
 	case err != nil:
 		return labs.RackRecord{}, "", err
-	case owns:
+	case owns && rec.SubmissionID == 0:
 		return rec, rack.Owner, nil
-	case a.admin():
+	case a.admin() && !owns:
 		return rec, rack.Viewer, nil
 	}
+	// What a student handed in is for who teaches them now, whoever opened it.
 	teaches, err := s.teachesRack(ctx, a, rec)
 	if err != nil {
 		return labs.RackRecord{}, "", err
 	}
-	if !teaches {
+	switch {
+	case !teaches:
 		return labs.RackRecord{}, "", errNoRack
+	case owns:
+		return rec, rack.Owner, nil
 	}
 	return rec, rack.Viewer, nil
 }

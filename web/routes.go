@@ -110,6 +110,10 @@ func (s *Server) routes() (http.Handler, error) {
 			post(r, "/assignments/{assignment}/release", s.releaseGrades)
 			get(r, "/assignments/{assignment}/grades/{user}", s.gradePage)
 			post(r, "/assignments/{assignment}/grades/{user}", s.changeGrade)
+			get(r, "/submissions/{submission}", s.submissionPage) // whose it is, and their teachers
+			get(r, "/submissions/{submission}/evidence/{boot}/{check}/{n}", s.evidence)
+			post(r, "/submissions/{submission}/reopen", s.postReopen)
+			post(r, "/submissions/{submission}/regrade", s.postRegradeOne)
 		})
 
 		// Instructors and admins.

@@ -3,10 +3,14 @@ package catalog_test
 import (
 	"io/fs"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/catalog"
+	"github.com/patchbay/patchbay/labs/grade"
+	"github.com/patchbay/patchbay/labs/param"
 )
 
 func TestLabs(t *testing.T) {
@@ -20,9 +24,7 @@ func TestLabs(t *testing.T) {
 		if lab.Summary == "" || lab.Author == "" || lab.Licence == "" || len(lab.Tags) == 0 || lab.Difficulty == "" {
 			t.Errorf("%s lacks a summary, author, licence, tags or difficulty", lab.Slug)
 		}
-		if len(lab.Solution) == 0 {
-			t.Errorf("%s has no solution", lab.Slug)
-		}
+		graded(t, lab)
 		for _, n := range lab.Topology.Nodes {
 			if !n.Placed {
 				t.Errorf("%s: %s has no place in the drawing", lab.Slug, n.Name)
@@ -37,6 +39,76 @@ func TestLabs(t *testing.T) {
 		if !slices.Contains(slugs, e.Name()) {
 			t.Errorf("the folder %s is embedded and not in the catalog", e.Name())
 		}
+	}
+}
+
+// graded wants a lab to have checks that say where they belong and what a
+// solution is, and two mistakes that come to different ends.
+func graded(t *testing.T, lab *labs.Lab) {
+	t.Helper()
+	if len(lab.Checks) == 0 || len(lab.Solution) == 0 || len(lab.Mutants) < 2 {
+		t.Errorf("%s has %d checks, scripts of a solution for %d nodes and %d wrong solutions; it needs checks, a solution and two that are wrong",
+			lab.Slug, len(lab.Checks), len(lab.Solution), len(lab.Mutants))
+	}
+	trusts := map[grade.Trust]bool{}
+	for i := range lab.Checks {
+		c := &lab.Checks[i]
+		_, trust, _ := c.Kind()
+		trusts[trust] = true
+		if c.Title == "" || c.Step == "" || c.Points <= 0 {
+			t.Errorf("%s: the check %s lacks a title, a step of the guide or points", lab.Slug, c.Name)
+		}
+	}
+	for _, trust := range []grade.Trust{grade.Wire, grade.Disk, grade.Guest} {
+		if !trusts[trust] {
+			t.Errorf("%s asks nothing of the %s", lab.Slug, trust)
+		}
+	}
+	ends := map[string]string{}
+	for _, m := range lab.Mutants {
+		end := strings.Join(slices.Sorted(slices.Values(m.Fails)), " ")
+		if other := ends[end]; other != "" || end == "" || m.About == "" {
+			t.Errorf("%s: the wrong solution %s fails [%s], as %q does, and is about %q", lab.Slug, m.Name, end, other, m.About)
+		}
+		ends[end] = m.Name
+	}
+}
+
+// TestStudents draws the labs that have parameters for many students: no two
+// get the same, and each gets a lab that is in order.
+func TestStudents(t *testing.T) {
+	all, err := catalog.Labs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := 0
+	for _, lab := range all {
+		if len(lab.Parameters) == 0 {
+			continue
+		}
+		drawn++
+		seen := map[string]int{}
+		for i := range 60 {
+			mine, err := lab.For(param.Key{Secret: []byte("secret"), Lab: lab.Slug, Student: strconv.Itoa(i), Ordinal: i})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range mine.Solution {
+				if strings.Contains(s.Text, "((") {
+					t.Fatalf("%s: the solution of %s has something left to draw:\n%s", lab.Slug, s.Node, s.Text)
+				}
+			}
+			if strings.Contains(mine.Guide, "((") {
+				t.Fatalf("%s: the guide has something left to draw", lab.Slug)
+			}
+			if other, again := seen[mine.Guide]; again {
+				t.Errorf("%s: students %d and %d have the same guide", lab.Slug, other, i)
+			}
+			seen[mine.Guide] = i
+		}
+	}
+	if drawn == 0 {
+		t.Error("no lab has parameters")
 	}
 }
 

@@ -12,7 +12,7 @@ type Frames struct {
 	On        string   `json:"on" yaml:"on" doc:"Where: a segment (frames that the lab's nodes send into it), NODE, or NODE/INTERFACE."`
 	Filter    string   `json:"filter,omitempty" yaml:"filter" doc:"Which frames, in tcpdump's language; all when nothing is said."`
 	Direction string   `json:"direction,omitempty" yaml:"direction" doc:"On a node or interface: from it (when nothing is said), to it, or any."`
-	Contains  []string `json:"contains,omitempty" yaml:"contains" doc:"Texts that the frame holds behind its Ethernet header, each of them."`
+	Contains  []string `json:"contains,omitempty" yaml:"contains" doc:"Texts that the frame holds behind its Ethernet header, each of them. {nonce} stands for a word that is drawn anew for each try, here and in what the cause runs, so that no frame can be made ready for it."`
 	Regex     string   `json:"regex,omitempty" yaml:"regex" doc:"A regular expression that matches in it."`
 	Min       int      `json:"min,omitempty" yaml:"min" doc:"How many there are at least; 1 when neither min nor max is given."`
 	Max       *int     `json:"max,omitempty" yaml:"max" doc:"How many there are at most; the frames are then watched for all of the check's “for”."`
@@ -74,6 +74,9 @@ func (k *Frames) Validate(report report) {
 	oneOf(report, "direction", k.Direction, "from", "to", "any")
 	for i, s := range k.Contains {
 		validateLength(report, "contains["+itoa(i)+"]", s)
+		if strings.Contains(s, Nonce) && (k.Cause == nil || !strings.Contains(strings.Join(k.Cause.Run, " "), Nonce)) {
+			report("contains["+itoa(i)+"]", "write it in the cause's run too", "nobody sends %s", Nonce)
+		}
 		if s == "" {
 			report("contains["+itoa(i)+"]", "", "an empty text is in every frame")
 		}
@@ -85,6 +88,27 @@ func (k *Frames) Validate(report report) {
 	if c := k.Cause; c != nil {
 		c.validateCause(report)
 	}
+}
+
+// Nonce stands for a word of each try's own.
+const Nonce = "{nonce}"
+
+// With returns the check with a word in place of Nonce.
+func (k *Frames) With(word string) *Frames {
+	out := *k
+	put := func(list []string) (texts []string) {
+		for _, s := range list {
+			texts = append(texts, strings.ReplaceAll(s, Nonce, word))
+		}
+		return texts
+	}
+	out.Contains = put(k.Contains)
+	if k.Cause != nil {
+		cause := *k.Cause
+		cause.Run = put(cause.Run)
+		out.Cause = &cause
+	}
+	return &out
 }
 
 func atMost(n *int) string {
@@ -163,7 +187,7 @@ func (k *Frames) Expect() string {
 // Answers: see Kinds.
 type Answers struct {
 	At `yaml:",inline"`
-	To netip.Addr `json:"to" yaml:"to" doc:"The address that is asked for."`
+	To netip.Addr `json:"to" yaml:"to" doc:"The address that is asked for. Linux answers for those of all its interfaces: where a node has several, an answer says that it is on the wire, and only a ping that it can use it."`
 	By string     `json:"by,omitempty" yaml:"by" doc:"Whose interface is to answer, and no other: NODE/INTERFACE, or NODE for any of its. When nothing is said, whoever answers has to be the only one."`
 }
 

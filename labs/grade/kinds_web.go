@@ -23,10 +23,14 @@ type Resolve struct {
 	Min           int      `json:"min,omitempty" yaml:"min" doc:"How many records of the type there are at least."`
 	Authoritative *bool    `json:"authoritative,omitempty" yaml:"authoritative" doc:"Whether the server speaks for the zone (the flag AA)."`
 	TCP           bool     `json:"tcp,omitempty" yaml:"tcp" doc:"Ask by TCP."`
+	By            string   `json:"by,omitempty" yaml:"by" doc:"Whose port the answer has to leave: NODE or NODE/INTERFACE. When nothing is said it is the node that the lab gives the address to, if there is one; * lets anybody answer."`
 }
 
 // Nodes is part of Kind.
-func (k *Resolve) Nodes() []string { return nil }
+func (k *Resolve) Nodes() []string { return nodesOf(k.By) }
+
+// Interfaces is part of Placer.
+func (k *Resolve) Interfaces() []string { return interfacesOf(k.By) }
 
 // Segments is part of Kind.
 func (k *Resolve) Segments() []string { return k.probes() }
@@ -37,6 +41,7 @@ func (k *Resolve) Probes() []string { return k.probes() }
 // Validate is part of Kind.
 func (k *Resolve) Validate(report report) {
 	k.validate(report)
+	validatePlace(report, "by", k.By)
 	if k.Name == "" || len(k.Name) > 255 {
 		report("name", "", "there is no name to ask for")
 	}
@@ -96,7 +101,7 @@ func (k *Resolve) Expect() string {
 	if k.Authoritative != nil {
 		s += map[bool]string{true: ", with authority", false: ", without authority"}[*k.Authoritative]
 	}
-	return s
+	return s + answering(k.By)
 }
 
 // Fetch: see Kinds.
@@ -113,10 +118,14 @@ type Fetch struct {
 	Header   map[string]string `json:"header,omitempty" yaml:"header" doc:"Header lines of the answer; a value that begins and ends with / is a regular expression."`
 	TLSNames []string          `json:"tls_names,omitempty" yaml:"tls_names" doc:"Names that the server's certificate is good for, each of them."`
 	Issuer   string            `json:"issuer,omitempty" yaml:"issuer" doc:"A text in the name of who issued the certificate."`
+	By       string            `json:"by,omitempty" yaml:"by" doc:"Whose port the answer has to leave: NODE or NODE/INTERFACE. When nothing is said it is the node that the lab gives the address to, if there is one; * lets anybody answer."`
 }
 
 // Nodes is part of Kind.
-func (k *Fetch) Nodes() []string { return nil }
+func (k *Fetch) Nodes() []string { return nodesOf(k.By) }
+
+// Interfaces is part of Placer.
+func (k *Fetch) Interfaces() []string { return interfacesOf(k.By) }
 
 // Segments is part of Kind.
 func (k *Fetch) Segments() []string { return k.probes() }
@@ -127,6 +136,7 @@ func (k *Fetch) Probes() []string { return k.probes() }
 // Validate is part of Kind.
 func (k *Fetch) Validate(report report) {
 	k.validate(report)
+	validatePlace(report, "by", k.By)
 	u, err := url.Parse(k.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		report("url", "write it as http://10.0.0.1/", "%q is no URL that can be fetched", k.URL)
@@ -192,5 +202,5 @@ func (k *Fetch) Expect() string {
 	if k.Issuer != "" {
 		s += ", issued by " + k.Issuer
 	}
-	return s
+	return s + answering(k.By)
 }

@@ -11,7 +11,7 @@ type Ping struct {
 	At      `yaml:",inline"`
 	From    string     `json:"from,omitempty" yaml:"from" doc:"In place of a probe at a segment: the node that pings, as NODE or NODE/INTERFACE. What it says of it is not asked; its request and the answer have to be seen at its port of the switch, and at the port of whoever answers."`
 	To      netip.Addr `json:"to" yaml:"to" doc:"The address that is pinged."`
-	By      string     `json:"by,omitempty" yaml:"by" doc:"Who has to answer: NODE/INTERFACE or NODE. With from it is, when nothing is said, the interface that has the address in the lab."`
+	By      string     `json:"by,omitempty" yaml:"by" doc:"Who has to answer: NODE/INTERFACE or NODE. When nothing is said it is the node that the lab gives the address to, if there is one; * lets anybody answer, but not with from."`
 	Count   int        `json:"count,omitempty" yaml:"count" doc:"How many requests; 3 when nothing is said."`
 	Answers int        `json:"answers,omitempty" yaml:"answers" doc:"How many have to be answered; 1 when nothing is said."`
 	TTL     uint8      `json:"ttl,omitempty" yaml:"ttl" doc:"The TTL, or hop limit, that answers arrive with."`
@@ -53,6 +53,9 @@ func (k *Ping) Validate(report report) {
 	if k.Size < 0 || k.Size > 8000 || k.From != "" && k.Size != 0 && k.Size < 56 {
 		report("size", "", "%d bytes are not within 1 to 8000, or 56 to 8000 from a node", k.Size)
 	}
+	if k.By == Anybody && k.From != "" {
+		report("by", "name the node", "of a node's ping it has to be known where it is to arrive")
+	}
 	if k.NAT && k.From == "" {
 		report("nat", "name the node that pings with from", "only a node's ping can be watched on its way through a translation")
 	}
@@ -76,9 +79,7 @@ func (k *Ping) Expect() string {
 		who = k.From
 	}
 	s := fmt.Sprintf("%s reaches %s", who, k.To)
-	if k.By != "" {
-		s += ", and " + k.By + " answers"
-	}
+	s += answering(k.By)
 	if k.Answers > 1 {
 		s += fmt.Sprintf(", %d of %d times", k.Answers, k.Requests())
 	}
@@ -158,10 +159,14 @@ type Connect struct {
 	Send     string `json:"send,omitempty" yaml:"send" doc:"What is sent once it is open."`
 	Contains string `json:"contains,omitempty" yaml:"contains" doc:"A text in the first 4 KiB that come back."`
 	Regex    string `json:"regex,omitempty" yaml:"regex" doc:"A regular expression that matches in them."`
+	By       string `json:"by,omitempty" yaml:"by" doc:"Whose port the answer has to leave: NODE or NODE/INTERFACE. When nothing is said it is the node that the lab gives the address to, if there is one; * lets anybody answer."`
 }
 
 // Nodes is part of Kind.
-func (k *Connect) Nodes() []string { return nil }
+func (k *Connect) Nodes() []string { return nodesOf(k.By) }
+
+// Interfaces is part of Placer.
+func (k *Connect) Interfaces() []string { return interfacesOf(k.By) }
 
 // Segments is part of Kind.
 func (k *Connect) Segments() []string { return k.probes() }
@@ -173,6 +178,10 @@ func (k *Connect) Probes() []string { return k.probes() }
 func (k *Connect) Validate(report report) {
 	k.validate(report)
 	validateTarget(report, "to", k.To)
+	validatePlace(report, "by", k.By)
+	if k.By != "" && k.Wanted() != "open" && k.Wanted() != "refused" {
+		report("by", "leave it out", "nobody answers for a port that is %s", k.Wanted())
+	}
 	oneOf(report, "state", k.State, "open", "refused", "filtered", "closed")
 	validateRegex(report, "regex", k.Regex)
 	validateLength(report, "contains", k.Contains)
@@ -199,7 +208,7 @@ func (k *Connect) Expect() string {
 	if k.Regex != "" {
 		s += " and what it says matches " + k.Regex
 	}
-	return s
+	return s + answering(k.By)
 }
 
 // DHCP: see Kinds.

@@ -24,6 +24,9 @@ const NoRoom = "a link has room for its two ends alone, and none for a probe hos
 // report is what Kind.Validate is given.
 type report = func(field, fix, format string, args ...any)
 
+// Anybody is the place of who answers when it may be any machine.
+const Anybody = "*"
+
 // maxText bounds what a check compares with, in bytes.
 const maxText = 16 << 10
 
@@ -72,10 +75,18 @@ func NodeOf(place string) (node, iface string) {
 	return node, iface
 }
 
+// answering is the end of a sentence that says who is to answer.
+func answering(by string) string {
+	if by == "" || by == Anybody {
+		return ""
+	}
+	return ", and " + by + " answers"
+}
+
 // nodesOf are the nodes of places, each once.
 func nodesOf(places ...string) (nodes []string) {
 	for _, p := range places {
-		if n, _ := NodeOf(p); n != "" && !slices.Contains(nodes, n) {
+		if n, _ := NodeOf(p); n != "" && n != Anybody && !slices.Contains(nodes, n) {
 			nodes = append(nodes, n)
 		}
 	}

@@ -78,16 +78,19 @@ func (db *DB) RackOf(ctx context.Context, f labs.RackFor) (labs.RackRecord, erro
 // RacksOf lists the racks that a user owns, their teams' included, the newest first.
 func (db *DB) RacksOf(ctx context.Context, userID int64) ([]labs.RackRecord, error) {
 	return db.racks(ctx, `WHERE user_id = ?1 AND team_id IS NULL
-		OR team_id IN (SELECT team_id FROM team_members WHERE user_id = ?1)`, userID)
+		OR team_id IN (SELECT team_id FROM team_members AS m JOIN assignments ON assignments.id = m.assignment_id
+			JOIN enrolments AS e ON e.course_id = assignments.course_id AND e.user_id = m.user_id WHERE m.user_id = ?1)`, userID)
 }
 
 // OwnsRack says whether a rack is a user's own, or that of a team they are in.
-// Who has left the team that they began a rack for owns it no longer.
+// Who has left the team that they began a rack for owns it no longer, and so
+// does who has left the course: the rack is that of those who stay.
 func (db *DB) OwnsRack(ctx context.Context, userID int64, r labs.RackRecord) (owns bool, err error) {
 	if r.TeamID == 0 {
 		return r.UserID == userID, nil
 	}
-	err = db.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM team_members WHERE team_id = ? AND user_id = ?)`,
+	err = db.r.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM team_members AS m JOIN assignments ON assignments.id = m.assignment_id
+		JOIN enrolments AS e ON e.course_id = assignments.course_id AND e.user_id = m.user_id WHERE m.team_id = ? AND m.user_id = ?)`,
 		r.TeamID, userID).Scan(&owns)
 	if err != nil {
 		return false, fmt.Errorf("looking for a rack's owner in its team: %w", err)

@@ -47,8 +47,9 @@ func (db *DB) CreateTeamWith(ctx context.Context, assignmentID int64, name strin
 }
 
 // JoinTeam puts a user into a team, out of the one they were in for the same
-// assignment. Conflict when it is full, or when what they did has been handed
-// in or begun in another team and they move themselves; staff may move anybody.
+// assignment. Conflict when it is full. Who moves themselves (userID is byID)
+// also gets it when either team has handed in, or when theirs has begun and
+// has others; staff may move anybody.
 func (db *DB) JoinTeam(ctx context.Context, teamID, userID, byID int64) error {
 	return db.write(ctx, func(tx *sql.Tx) error { return joinTeam(ctx, tx, teamID, userID, byID) })
 }
@@ -71,29 +72,77 @@ func joinTeam(ctx context.Context, tx *sql.Tx, teamID, userID, byID int64) error
 	if others >= a.TeamSize {
 		return labs.Errorf(labs.Conflict, "This team is full: it has %d members.", others)
 	}
+	before, err := teamOf(ctx, tx, assignmentID, userID)
+	if err != nil || before == teamID {
+		return err
+	}
 	if userID == byID {
-		if err := mayMove(ctx, tx, assignmentID, userID); err != nil {
+		if err := mayMove(ctx, tx, before, userID); err != nil {
+			return err
+		}
+		if err := mayCome(ctx, tx, teamID); err != nil {
 			return err
 		}
 	}
 	return regrade(ctx, tx, change{assignment: assignmentID, by: byID, why: "team changed"}, func() error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO team_members (assignment_id, user_id, team_id) VALUES (?, ?, ?)
 			ON CONFLICT (assignment_id, user_id) DO UPDATE SET team_id = excluded.team_id`, assignmentID, userID, teamID)
-		return conflict(err, "joining team", "")
+		if err != nil {
+			return conflict(err, "joining team", "")
+		}
+		return dropEmpty(ctx, tx, before)
 	})
 }
 
-// mayMove keeps students from changing teams once theirs has handed in: they
-// would have two teams' attempts.
-func mayMove(ctx context.Context, q queryer, assignmentID, userID int64) error {
+// teamOf is the team that a user is in for an assignment; 0 for none.
+func teamOf(ctx context.Context, q queryer, assignmentID, userID int64) (id int64, err error) {
+	err = q.QueryRowContext(ctx, `SELECT coalesce(max(team_id), 0) FROM team_members WHERE assignment_id = ? AND user_id = ?`,
+		assignmentID, userID).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("finding a user's team: %w", err)
+	}
+	return id, nil
+}
+
+// mayMove keeps students from changing teams once theirs has handed in, since
+// they would have two teams' attempts, and from taking along what they saw of
+// others' work: who is alone in a team may leave what they began.
+func mayMove(ctx context.Context, q queryer, teamID, userID int64) error {
+	var handedIn, shared bool
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM submissions WHERE team_id = ?1),
+		EXISTS (SELECT 1 FROM racks WHERE team_id = ?1) AND EXISTS (SELECT 1 FROM team_members WHERE team_id = ?1 AND user_id <> ?2)`,
+		teamID, userID).Scan(&handedIn, &shared)
+	if err != nil {
+		return fmt.Errorf("looking for a team's work: %w", err)
+	}
+	switch {
+	case handedIn:
+		return labs.Errorf(labs.Conflict, "Your team has handed in. Ask your instructor if you must change it.")
+	case shared:
+		return labs.Errorf(labs.Conflict, "Your team has begun to work. Ask your instructor if you must change it.")
+	}
+	return nil
+}
+
+// mayCome keeps students from joining a team for the grade that it has.
+func mayCome(ctx context.Context, q queryer, teamID int64) error {
 	var handedIn bool
-	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM submissions JOIN team_members USING (team_id)
-		WHERE team_members.assignment_id = ? AND team_members.user_id = ?)`, assignmentID, userID).Scan(&handedIn)
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM submissions WHERE team_id = ?)`, teamID).Scan(&handedIn)
 	if err != nil {
 		return fmt.Errorf("looking for a team's submissions: %w", err)
 	}
 	if handedIn {
-		return labs.Errorf(labs.Conflict, "Your team has handed in. Ask your instructor if you must change it.")
+		return labs.Errorf(labs.Conflict, "This team has handed in already. Ask your instructor if you belong to it.")
+	}
+	return nil
+}
+
+// dropEmpty deletes a team that its last member has left, if it has begun nothing.
+func dropEmpty(ctx context.Context, tx *sql.Tx, teamID int64) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM teams WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM team_members WHERE team_id = ?1)
+		AND NOT EXISTS (SELECT 1 FROM racks WHERE team_id = ?1) AND NOT EXISTS (SELECT 1 FROM submissions WHERE team_id = ?1)`, teamID)
+	if err != nil {
+		return fmt.Errorf("deleting an empty team: %w", err)
 	}
 	return nil
 }
@@ -102,8 +151,12 @@ func mayMove(ctx context.Context, q queryer, assignmentID, userID int64) error {
 // begun nothing is gone. byID as for JoinTeam.
 func (db *DB) LeaveTeam(ctx context.Context, assignmentID, userID, byID int64) error {
 	return db.write(ctx, func(tx *sql.Tx) error {
+		before, err := teamOf(ctx, tx, assignmentID, userID)
+		if err != nil {
+			return err
+		}
 		if userID == byID {
-			if err := mayMove(ctx, tx, assignmentID, userID); err != nil {
+			if err := mayMove(ctx, tx, before, userID); err != nil {
 				return err
 			}
 		}
@@ -112,14 +165,7 @@ func (db *DB) LeaveTeam(ctx context.Context, assignmentID, userID, byID int64) e
 			if err := changed(res, err, "leaving team", "member"); err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, `DELETE FROM teams WHERE assignment_id = ?
-				AND id NOT IN (SELECT team_id FROM team_members WHERE assignment_id = teams.assignment_id)
-				AND id NOT IN (SELECT team_id FROM racks WHERE team_id IS NOT NULL)
-				AND id NOT IN (SELECT team_id FROM submissions WHERE team_id IS NOT NULL)`, assignmentID)
-			if err != nil {
-				return fmt.Errorf("deleting empty teams: %w", err)
-			}
-			return nil
+			return dropEmpty(ctx, tx, before)
 		})
 	})
 }

@@ -90,6 +90,19 @@ func TestTeams(t *testing.T) {
 	if got := k.history(t, k.ada.ID); len(got) != 2 || got[1] != "ivan: team changed 10 → –" {
 		t.Errorf("history of ada: %q", got)
 	}
+	// Nobody joins for the grade that a team has.
+	wantCode(t, k.db.LeaveTeam(ctx, k.a.ID, k.carl.ID, k.ivan.ID), "")
+	wantCode(t, k.db.JoinTeam(ctx, red.ID, k.carl.ID, k.carl.ID), labs.Conflict)
+	wantCode(t, k.db.JoinTeam(ctx, blue.ID, k.carl.ID, k.carl.ID), "")
+	// Who leaves the course leaves its teams' racks.
+	owns(k.bob, true)
+	wantCode(t, k.db.Leave(ctx, k.a.CourseID, k.bob.ID), "")
+	owns(k.bob, false)
+	if all, err := k.db.RacksOf(ctx, k.bob.ID); err != nil || len(all) != 0 {
+		t.Errorf("who was removed still has %+v, %v", all, err)
+	}
+	wantCode(t, k.db.Enrol(ctx, k.a.CourseID, k.bob.ID, false), "")
+	owns(k.bob, true)
 	// An extension of one holds for the team.
 	late := time.Now().Add(-time.Hour)
 	a := k.a
@@ -100,7 +113,12 @@ func TestTeams(t *testing.T) {
 	_, err = k.db.BeginSubmission(ctx, k.a.ID, k.bob.ID, "d1")
 	wantCode(t, err, labs.Conflict)
 
-	// An empty team without work goes, one with work stays.
+	// An empty team without work goes, one with work stays, and so does one that
+	// nobody was in yet.
+	ready, err := k.db.CreateTeam(ctx, k.a.ID, "Ready")
+	if err != nil {
+		t.Fatal(err)
+	}
 	wantCode(t, k.db.LeaveTeam(ctx, k.a.ID, k.bob.ID, k.ivan.ID), "")
 	wantCode(t, k.db.LeaveTeam(ctx, k.a.ID, k.bob.ID, k.ivan.ID), labs.NotFound)
 	empty, err := k.db.CreateTeamWith(ctx, k.a.ID, "Green", k.bob.ID)
@@ -110,6 +128,13 @@ func TestTeams(t *testing.T) {
 	wantCode(t, k.db.LeaveTeam(ctx, k.a.ID, k.bob.ID, k.bob.ID), "")
 	_, err = k.db.Team(ctx, empty.ID)
 	wantCode(t, err, labs.NotFound)
+	for _, name := range []string{"One", "Two", "Three"} { // each leaves the one before
+		if _, err := k.db.CreateTeamWith(ctx, k.a.ID, name, k.bob.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantCode(t, k.db.JoinTeam(ctx, ready.ID, k.bob.ID, k.bob.ID), "")
+	wantCode(t, k.db.LeaveTeam(ctx, k.a.ID, k.bob.ID, k.bob.ID), "")
 	teams, err := k.db.Teams(ctx, k.a.ID)
 	if err != nil || len(teams) != 2 || !teams[0].Has(k.carl.ID) || len(teams[1].Members) != 0 {
 		t.Errorf("Teams = %+v, %v", teams, err)

@@ -37,7 +37,7 @@ export function ask(q: Question): Promise<boolean> {
 }
 
 /** Shows something to read, with a button to close it. */
-export function show(title: string, ...content: Node[]): void {
+export function show(title: string, ...content: (Node | null)[]): void {
   const d = h(
     "dialog",
     { "aria-labelledby": "dialog-title", class: "dialog-wide" },

@@ -5,6 +5,7 @@
 import { attr, h } from "./dom.ts";
 import { separator } from "./separator.ts";
 import { load, save } from "./store.ts";
+import { Tabs } from "./tabs.ts";
 
 const KEY = "patchbay.frame";
 const usual = { guide: 0.34, topology: 0.38, guideOpen: true, topologyOpen: true };
@@ -17,16 +18,25 @@ export class Frame {
   private readonly sizes = read();
   private readonly narrow = matchMedia("(max-width: 900px)");
   private drawerOpen = false;
+  private readonly tabs: Tabs | null = null;
 
   constructor(
     guide: HTMLElement,
     topology: HTMLElement,
     terminals: HTMLElement,
+    checks: HTMLElement | null,
     private readonly onToggle: () => void,
   ) {
     const parent = guide.parentElement!;
-    this.guidePane = h("aside", { class: "guide-pane", id: "guide-pane", "aria-label": "Guide" }, h("div", { class: "guide-scroll" }));
-    this.guidePane.firstElementChild!.append(guide);
+    const scroll = h("div", { class: "guide-scroll" }, guide);
+    this.guidePane = h("aside", { class: "guide-pane", id: "guide-pane", "aria-label": checks ? "Guide and checks" : "Guide" }, scroll);
+    if (checks) {
+      this.tabs = new Tabs("Guide and checks", [
+        { id: "guide", label: "Guide", panel: scroll },
+        { id: "checks", label: "Checks", panel: h("div", { class: "guide-scroll checks-scroll" }, checks) },
+      ]);
+      this.guidePane.replaceChildren(this.tabs.bar, ...this.tabs.panels);
+    }
     this.scrim = h("div", { class: "scrim", hidden: true, onclick: () => this.toggleGuide() });
     this.work = h("div", { class: "work" }, topology, terminals);
     const [guideBar, topologyBar] = this.bars(topology);
@@ -52,8 +62,24 @@ export class Frame {
     if (this.narrow.matches) this.drawerOpen = !this.drawerOpen;
     else this.sizes.guideOpen = !this.sizes.guideOpen;
     this.apply();
-    if (this.narrow.matches && this.drawerOpen) this.guidePane.querySelector<HTMLElement>("#guide")?.focus();
+    if (this.narrow.matches && this.drawerOpen) this.guidePane.querySelector<HTMLElement>(`#${this.tabs?.chosen ?? "guide"}`)?.focus({ preventScroll: true });
     this.remember();
+  }
+
+  /** Shows the guide, or the checks in its place, and opens the pane for it. */
+  showSide(which: "guide" | "checks"): void {
+    this.tabs?.choose(which);
+    if (this.guideOpen) return;
+    if (this.narrow.matches) this.drawerOpen = true;
+    else this.sizes.guideOpen = true;
+    this.apply();
+    if (this.narrow.matches) this.guidePane.querySelector<HTMLElement>(`#${which}`)?.focus({ preventScroll: true });
+    this.remember();
+  }
+
+  /** What the tab of the checks says. */
+  labelChecks(label: string, tone: string): void {
+    this.tabs?.label("checks", label, tone);
   }
 
   /** Puts the drawer away, so that what the guide has just done can be seen. */

@@ -13,6 +13,27 @@ export interface GuideOptions {
   type: (node: string, text: string) => void;
 }
 
+const PREFIX = "step-";
+
+/**
+ * Gives what the guide has named names of its own: a heading "Terminals" is not
+ * the page's place for terminals. Gives its headings by the id they had.
+ */
+export function claimSteps(guide: HTMLElement): Map<string, string> {
+  const all = new Map<string, string>();
+  for (const e of guide.querySelectorAll<HTMLElement>("[id]")) {
+    if (/^H[1-6]$/.test(e.tagName)) all.set(e.id, e.textContent?.trim() ?? e.id);
+    e.id = PREFIX + e.id;
+  }
+  for (const a of guide.querySelectorAll<HTMLAnchorElement>('a[href^="#"]')) a.setAttribute("href", `#${PREFIX}${a.getAttribute("href")!.slice(1)}`);
+  return all;
+}
+
+/** A heading of the guide. */
+export function stepHeading(id: string): HTMLElement | null {
+  return document.getElementById(PREFIX + id);
+}
+
 export function startGuide(guide: HTMLElement, o: GuideOptions): void {
   const first = guide.firstElementChild;
   if (first && /^H[1-3]$/.test(first.tagName) && first.textContent?.trim() === o.title) first.classList.add("visually-hidden");

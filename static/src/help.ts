@@ -16,7 +16,8 @@ const keys: [string, string][] = [
   ["Shift+F10", "On a machine in the drawing: its actions"],
 ];
 
-export function showHelp(): void {
+/** checks says whether the lab can be checked. */
+export function showHelp(checks: boolean): void {
   const size = h("span", { class: "mono" }, `${settings.fontSize} px`);
   const set = (by: number) => {
     change({ fontSize: by === 0 ? FONT_SIZES.usual : settings.fontSize + by });
@@ -37,8 +38,11 @@ export function showHelp(): void {
       {},
       "Stopping the lab keeps your files. Closing this page keeps everything running for a while; terminals show what was missed.",
     ),
+    checks
+      ? h("p", {}, "“Check” tries what the guide asks for and says what it found; do it as often as you like. A check has a point of view: on the wire, on the disk, or inside the machine. Click its badge to read what that means.")
+      : null,
     h("h3", {}, "Keys"),
-    h("table", { class: "keys" }, h("tbody", {}, ...keys.map(([k, what]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, k)), h("td", {}, what))))),
+    h("table", { class: "keys" }, h("tbody", {}, ...(checks ? [["Ctrl+Shift+Enter", "Check the lab"] as [string, string], ...keys] : keys).map(([k, what]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, k)), h("td", {}, what))))),
     h("h3", {}, "Terminals"),
     h("div", { class: "row" }, "Type size", button("−", () => set(-1), { "aria-label": "Smaller" }), size, button("+", () => set(1), { "aria-label": "Larger" })),
     h("label", { class: "choice" }, reader, "Let screen readers read the terminals"),

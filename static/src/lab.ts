@@ -1,14 +1,19 @@
 // The lab page. The server gives it a guide, an empty place for the drawing
 // and one for the terminals, and in the body's data attributes the lab's slug
-// (data-lab), the address of its rack (data-rack) and whether this person owns
-// it or looks on (data-role).
+// (data-lab), the address of its rack (data-rack), whether this person owns it
+// or looks on (data-role), how many checks they see (data-checks, when there
+// are any), and the number of the assignment that it is handed in for with its
+// rule for late work (data-assignment, data-late; when there is one).
 
 import { APIError, request, type RackInfo } from "./api.ts";
+import { CheckPanel, stepBadge } from "./checkpanel.ts";
+import type { Step } from "./checks.ts";
 import { Cover } from "./cover.ts";
 import { ask, sentence, toast } from "./dialog.ts";
 import { need, h } from "./dom.ts";
 import { Frame } from "./frame.ts";
-import { startGuide } from "./guide.ts";
+import { claimSteps, startGuide, stepHeading } from "./guide.ts";
+import { HandIn } from "./handin.ts";
 import { showHelp } from "./help.ts";
 import type { Op, State } from "./protocol.ts";
 import { Stream, type Link, type Stopped } from "./stream.ts";
@@ -40,6 +45,9 @@ class LabPage {
   private readonly viewing = document.body.dataset["role"] === "viewer";
   private readonly cover = new Cover();
   private readonly progress = h("div", { class: "progress-line", id: "progress", role: "status", hidden: true });
+  private readonly frozen = h("div", { class: "progress-line frozen-line", id: "frozen", role: "status", hidden: true });
+  private readonly panel: CheckPanel | null = null;
+  private readonly handIn: HandIn | null = null;
   private readonly toolbar: Toolbar;
   private readonly topology: Topology;
   private frame: Frame | null = null;
@@ -50,24 +58,52 @@ class LabPage {
 
   constructor() {
     const guide = need("guide");
+    const steps = claimSteps(guide);
     const topologyRoot = need("topology");
     const title = document.getElementById("lab-title")?.textContent ?? "Lab";
+    const data = document.body.dataset;
+    const help = () => showHelp(!!data["checks"]);
+    if (data["checks"]) {
+      this.panel = new CheckPanel({
+        steps,
+        toStep: (id) => this.toStep(id),
+        reveal: () => this.frame?.showSide("checks"),
+        onSteps: (all) => this.markSteps(all),
+        onCount: (passed, total, busy) =>
+          this.frame?.labelChecks(busy ? "Checking …" : `Checks ${passed}/${total}`, busy ? "busy" : passed === total && total > 0 ? "done" : ""),
+      });
+    }
+    if (data["assignment"]) {
+      this.handIn = new HandIn({
+        assignment: Number(data["assignment"]),
+        late: data["late"] ?? "",
+        ready: () => this.stream?.link.is === "connected",
+        begun: () => this.frame?.showSide("checks"),
+      });
+    }
     this.toolbar = new Toolbar({
       title,
       viewing: this.viewing ? (document.getElementById("viewing")?.textContent ?? "You look on.") : null,
+      note: document.getElementById("lab-note")?.textContent ?? null,
       reset: () => void this.reset(),
       stop: () => void this.stop(),
       start: () => void this.start(),
       retry: () => this.stream?.hurry(),
-      help: showHelp,
+      help,
+      check: this.panel ? () => this.check() : null,
+      handIn: this.handIn?.button ?? null,
       toggleGuide: () => this.frame?.toggleGuide(),
       toggleTopology: () => this.frame?.toggleTopology(),
     });
     const panes = () => this.frame && this.toolbar.setPanes(this.frame.guideOpen, this.frame.topologyOpen);
-    this.frame = new Frame(guide, topologyRoot, need("terminals"), panes);
+    this.frame = new Frame(guide, topologyRoot, need("terminals"), this.panel?.element ?? null, panes);
     panes();
+    const own = this.panel?.element.querySelector(".checks-head") ?? null;
+    if (own && this.handIn) own.append(this.handIn.element);
+    else if (this.handIn) this.frame.work.append(this.handIn.element);
+    this.panel?.setReady(false);
     this.frame.element.before(this.toolbar.element);
-    this.frame.work.append(this.progress, this.cover.element);
+    this.frame.work.append(this.progress, this.frozen, this.cover.element);
     this.cover.behind = [topologyRoot, need("terminals")];
     this.topology = new Topology(topologyRoot, {
       readonly: this.viewing,
@@ -103,6 +139,7 @@ class LabPage {
     );
     try {
       this.rack = await request<RackInfo>(this.viewing ? "GET" : "POST", this.rackPath);
+      void this.panel?.use(this.rack.id);
       if (this.viewing && this.rack.status === "off") return this.stopped("ended");
       this.connect(this.rack);
     } catch (e) {
@@ -128,7 +165,8 @@ class LabPage {
         stream: this.stream,
         readonly: this.viewing,
         act: (op) => this.act(op),
-        help: showHelp,
+        help: () => showHelp(this.panel !== null),
+        check: this.panel ? () => this.check() : null,
       });
     }
     this.stream.open();
@@ -151,6 +189,9 @@ class LabPage {
     this.toolbar.setState(s);
     this.topology.setState(s);
     this.terminals?.setState(s);
+    this.panel?.setReady(this.stream?.link.is === "connected", s.started);
+    this.frozen.hidden = !s.frozen;
+    if (s.frozen && this.frozen.textContent !== s.frozen) this.frozen.textContent = s.frozen;
     const p = s.progress;
     this.progress.hidden = !p;
     if (p) {
@@ -165,11 +206,12 @@ class LabPage {
   private onLink(l: Link): void {
     this.toolbar.setLink(l);
     this.terminals?.setConnected(l.is === "connected");
+    this.panel?.setReady(l.is === "connected");
     if (l.is === "stopped") this.stopped(l.why);
   }
 
   private stopped(why: Stopped): void {
-    this.progress.hidden = true;
+    this.progress.hidden = this.frozen.hidden = true;
     switch (why) {
       case "signed-out":
         this.toolbar.setLink({ is: "stopped", why });
@@ -203,6 +245,36 @@ class LabPage {
       { label: "Try again", id: "start-lab", action: () => void this.start() },
       { label: "My labs", action: () => location.assign("/") },
     ]);
+  }
+
+  private check(): void {
+    void this.panel?.run();
+  }
+
+  private toStep(id: string): void {
+    this.frame?.showSide("guide");
+    const heading = stepHeading(id);
+    if (!heading) return;
+    heading.tabIndex = -1;
+    heading.scrollIntoView({ block: "start" });
+    heading.focus({ preventScroll: true });
+  }
+
+  /** Ticks the guide's steps. */
+  private markSteps(all: Map<string, Step>): void {
+    for (const [id, s] of all) {
+      const heading = stepHeading(id);
+      if (!heading) continue;
+      const says = `${s.passed} ${s.tried} ${s.total}`;
+      const old = heading.querySelector<HTMLElement>(".step-badge");
+      if (old?.dataset["says"] === says) continue;
+      const badge = stepBadge(s, () => this.panel && this.frame?.showSide("checks"));
+      badge.dataset["says"] = says;
+      const focused = old !== null && document.activeElement === old;
+      if (old) old.replaceWith(badge);
+      else heading.append(badge);
+      if (focused) badge.focus();
+    }
   }
 
   private act(op: Op): void {

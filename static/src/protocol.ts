@@ -14,6 +14,7 @@ export interface State {
   segments: SegmentState[] | null;
   events?: EventState[];
   progress?: Progress;
+  frozen?: string; // a sentence: why the owner's keys and operations are refused for now
 }
 
 export interface Progress {

@@ -2,6 +2,7 @@
 
 import { ask } from "./dialog.ts";
 import { copy } from "./dom.ts";
+import { startLive } from "./live.ts";
 import { startTheme } from "./theme.ts";
 
 startTheme();
@@ -51,13 +52,18 @@ document.addEventListener("change", (e) => {
 });
 
 // Times are the server's, in UTC; here they become the reader's own.
-for (const t of document.querySelectorAll<HTMLTimeElement>("time[datetime]")) {
-  const at = new Date(t.dateTime);
-  if (Number.isNaN(at.getTime())) continue;
-  t.title = t.textContent ?? "";
-  const dateOnly = t.dataset["format"] === "date" || !/\d:\d/.test(t.textContent ?? "");
-  t.textContent = at.toLocaleString(undefined, dateOnly ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+function localise(root: ParentNode): void {
+  for (const t of root.querySelectorAll<HTMLTimeElement>("time[datetime]")) {
+    const at = new Date(t.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    t.title = t.textContent ?? "";
+    const dateOnly = t.dataset["format"] === "date" || !/\d:\d/.test(t.textContent ?? "");
+    t.textContent = at.toLocaleString(undefined, dateOnly ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" });
+  }
 }
+localise(document);
+
+startLive(localise);
 
 // <input type="datetime-local" data-utc> holds UTC from the server and in what
 // is sent to it; in between it shows the reader's own time.

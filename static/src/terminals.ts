@@ -23,6 +23,7 @@ export interface TerminalsOptions {
   readonly: boolean;
   act: (op: Op) => void;
   help: () => void;
+  check: (() => void) | null;
 }
 
 export class Terminals implements PaneHost, GroupHost {
@@ -175,6 +176,7 @@ export class Terminals implements PaneHost, GroupHost {
     else if (e.code === "Minus" || e.code === "NumpadSubtract") size(-1);
     else if (e.code === "Digit0" || e.code === "Numpad0") size(0);
     else if (e.code === "Slash") this.options.help();
+    else if (e.code === "Enter" && this.options.check) this.options.check();
     else return false;
     return true;
   }

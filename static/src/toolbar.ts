@@ -8,11 +8,14 @@ import type { Link } from "./stream.ts";
 export interface ToolbarOptions {
   title: string;
   viewing: string | null; // a sentence for who looks on at somebody else's lab
+  note: string | null; // what the lab is, when it is no lab of one's own
   reset: () => void;
   stop: () => void;
   start: () => void;
   retry: () => void;
   help: () => void;
+  check: (() => void) | null; // of a lab that has checks
+  handIn: HTMLButtonElement | null; // of a lab that is handed in
   toggleGuide: () => void;
   toggleTopology: () => void;
 }
@@ -28,6 +31,10 @@ export class Toolbar {
   private readonly start: HTMLButtonElement;
   private readonly guide: HTMLButtonElement;
   private readonly topology: HTMLButtonElement;
+  private readonly check: HTMLButtonElement | null;
+  private readonly handIn: HTMLButtonElement | null;
+  private frozen = false;
+  private connected = false;
   private countdown: ReturnType<typeof setInterval> | undefined;
 
   constructor(o: ToolbarOptions) {
@@ -37,6 +44,8 @@ export class Toolbar {
     this.reset = button("Reset lab", o.reset, { id: "reset-lab", class: "button button-small button-danger" });
     this.stop = button("Stop lab", o.stop, { id: "stop-lab" });
     this.start = button("Start lab", o.start, { id: "start-lab", class: "button button-small button-primary", hidden: true });
+    this.check = o.check ? button("Check", o.check, { id: "check-lab", title: "Check the lab (Ctrl+Shift+Enter)" }) : null;
+    this.handIn = o.handIn;
     this.guide = tool("guide", "Guide", o.toggleGuide, "toggle-guide");
     this.topology = tool("drawing", "Drawing", o.toggleTopology, "toggle-topology");
     attr(this.guide, "aria-controls", "guide-pane");
@@ -49,11 +58,14 @@ export class Toolbar {
       this.guide,
       this.topology,
       h("h1", { class: "lab-title" }, o.title),
-      o.viewing ? h("span", { class: "badge badge-accent" }, o.viewing) : null,
+      o.viewing ? h("span", { class: "badge badge-accent toolbar-note", title: o.viewing }, o.viewing) : null,
+      o.note ? h("span", { class: "badge badge-accent toolbar-note", title: o.note }, o.note) : null,
       this.nodes,
       this.link,
       this.retry,
       h("span", { class: "push" }),
+      this.check,
+      this.handIn,
       own ? this.start : null,
       own ? this.stop : null,
       own ? this.reset : null,
@@ -70,6 +82,8 @@ export class Toolbar {
   }
 
   setState(s: State): void {
+    this.frozen = !!s.frozen;
+    this.able();
     const all = s.nodes ?? [];
     const running = all.filter((n) => n.status === "running").length;
     const failed = all.filter((n) => n.status === "failed").length;
@@ -87,7 +101,8 @@ export class Toolbar {
     this.start.hidden = !stopped || l.why !== "ended";
     this.stop.hidden = this.reset.hidden = stopped;
     this.nodes.hidden = stopped;
-    this.reset.disabled = l.is !== "connected";
+    this.connected = l.is === "connected";
+    this.able();
     switch (l.is) {
       case "connecting":
         return text(this.linkText, "Connecting …");
@@ -106,5 +121,12 @@ export class Toolbar {
       case "stopped":
         return text(this.linkText, { ended: "Stopped", "signed-out": "Logged out", denied: "Closed" }[l.why]);
     }
+  }
+
+  /** What can be done just now: little while the lab is frozen. */
+  private able(): void {
+    this.reset.disabled = !this.connected || this.frozen;
+    this.stop.disabled = this.frozen;
+    if (this.check) this.check.disabled = !this.connected;
   }
 }

@@ -89,8 +89,11 @@ type Options struct {
 
 // verdict is what one try of a check found.
 type verdict struct {
-	ok       bool
-	seen     string // a sentence
-	doubt    string
-	evidence []grade.Evidence
+	ok   bool
+	seen string // a sentence
+	// contested says that it is so neither way: there was an answer, though not
+	// by who was to give it. "not" does not make it right.
+	contested bool
+	doubt     string
+	evidence  []grade.Evidence
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patchbay/patchbay/labs/grade"
+	"github.com/patchbay/patchbay/vnet/record"
 )
 
 const (
@@ -104,8 +105,12 @@ func (j *judge) check(ctx context.Context, c *grade.Check) grade.Result {
 
 // once says that another try would find the same: a disk is read from a copy.
 func once(c *grade.Check) bool {
+	return trustOf(c) == grade.Disk
+}
+
+func trustOf(c *grade.Check) grade.Trust {
 	_, trust, _ := c.Kind()
-	return trust == grade.Disk
+	return trust
 }
 
 // finding is what one try came to.
@@ -172,12 +177,22 @@ func (j *judge) try(ctx context.Context, c *grade.Check) (f finding, ok bool) {
 		f.verdict, f.err = verdict{seen: claimed.Error(), evidence: f.evidence}, nil
 		return f, true
 	}
+	if late := errors.Is(f.err, context.DeadlineExceeded) && ctx.Err() == nil; late && trustOf(c) == grade.Guest {
+		// Answers in good time, and so many of them, are the machine's to give.
+		f.verdict, f.err = verdict{seen: "the machine answered too slowly", evidence: f.evidence}, nil
+		return f, true
+	}
+	if errors.Is(f.err, record.ErrMissed) {
+		// Who floods a segment must not be better off than who was seen there.
+		f.verdict, f.err = verdict{seen: "so many frames went by that they could not all be looked at", evidence: f.evidence}, nil
+		return f, true
+	}
 	if f.err != nil {
 		_, broke := errors.AsType[*panicked](f.err)
 		f.final = broke || errors.Is(f.err, errNoKind)
 		return f, ctx.Err() == nil
 	}
-	f.good = f.ok != c.Not
+	f.good = f.ok != c.Not && !f.contested
 	f.final = once(c)
 	return f, true
 }

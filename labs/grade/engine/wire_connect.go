@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
@@ -31,6 +33,23 @@ func evalConnect(ctx context.Context, t Target, k *grade.Connect) (verdict, erro
 	v, err := connect(ctx, h, k)
 	if err != nil {
 		return v, routeHint(err, k.At)
+	}
+	server, err := netip.ParseAddrPort(k.To)
+	if err != nil {
+		return verdict{}, fmt.Errorf("the check's target: %w", err)
+	}
+	who := answererOf(t, k.By, server.Addr())
+	// A filter's refusal is the filter's, unless the check says whose it is to be.
+	if who != nil && v.ok && (k.Wanted() == "open" || who.said) {
+		ours, err := tcpOrigin(ctx, t, h, server, who, from)
+		if err != nil {
+			return verdict{}, err
+		}
+		if !ours {
+			evidence := v.evidence
+			v = impostor(server.Addr(), who, "what port "+k.To+" said")
+			v.evidence = evidence
+		}
 	}
 	v.evidence = append(v.evidence, probeFrames(ctx, t, h, from)...)
 	return v, nil

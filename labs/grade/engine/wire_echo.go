@@ -102,13 +102,11 @@ type journey struct {
 // machine's answer comes from another port.
 func evalNodePing(ctx context.Context, t Target, k *grade.Ping) (verdict, error) {
 	near := portsOf(t, k.From)
-	by := k.By
-	if by == "" {
-		if by = ownerOf(t, k.To); by == "" {
-			return verdict{}, fmt.Errorf("the lab gives %s to no interface, so the check has to say “by: NODE” of who is to answer", k.To)
-		}
+	who := answererOf(t, k.By, k.To)
+	if who == nil {
+		return verdict{}, fmt.Errorf("the lab gives %s to no interface, so the check has to say “by: NODE” of who is to answer", k.To)
 	}
-	far := portsOf(t, by)
+	by, far := who.name, who.ports
 	if len(near) == 0 || len(far) == 0 {
 		return verdict{}, fmt.Errorf("the lab has no interface %s or %s", k.From, by)
 	}
@@ -136,21 +134,6 @@ func evalNodePing(ctx context.Context, t Target, k *grade.Ping) (verdict, error)
 	}
 	v.evidence = append(v.evidence, textEvidence(name+": "+strings.Join(args, " "), slices.Concat(ran.Stdout, ran.Stderr)))
 	return v, nil
-}
-
-// ownerOf is the node that the lab gives an address to. It answers for it at
-// whichever interface a request comes.
-func ownerOf(t Target, a netip.Addr) string {
-	for _, n := range t.Topology().Nodes {
-		for _, f := range n.Interfaces {
-			for _, s := range f.Addresses {
-				if p, err := netip.ParsePrefix(s); err == nil && p.Addr() == a {
-					return n.Name
-				}
-			}
-		}
-	}
-	return ""
 }
 
 func judgeJourneys(ctx context.Context, t Target, k *grade.Ping, pattern []byte, near, far map[string]string, by string, from time.Time) (verdict, error) {
@@ -217,6 +200,7 @@ func judgeJourneys(ctx context.Context, t Target, k *grade.Ping, pattern []byte,
 	}
 	v := failed("%s", text)
 	v.ok = count[returned] >= k.Least()
+	v.contested = !v.ok && len(odd) > 0
 	v.evidence = frames(ctx, t, q)
 	return v, nil
 }

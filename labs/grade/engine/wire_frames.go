@@ -20,6 +20,7 @@ import (
 )
 
 func evalFrames(ctx context.Context, t Target, k *grade.Frames, watch time.Duration) (verdict, error) {
+	k = k.With(nonce())
 	q, err := framesQuery(t, k)
 	if err != nil {
 		return verdict{}, err

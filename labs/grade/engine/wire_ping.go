@@ -8,9 +8,7 @@ import (
 	"time"
 
 	"github.com/patchbay/patchbay/labs/grade"
-	"github.com/patchbay/patchbay/vnet/filter"
 	"github.com/patchbay/patchbay/vnet/probe"
-	"github.com/patchbay/patchbay/vnet/record"
 )
 
 const (
@@ -54,50 +52,28 @@ func evalPing(ctx context.Context, t Target, k *grade.Ping) (verdict, error) {
 			good++
 		}
 	}
-	if k.By != "" && good > 0 {
-		seen, err := answeredBy(ctx, t, h, k, from)
+	contested := false
+	if who := answererOf(t, k.By, k.To); who != nil && good > 0 {
+		seen, odd, err := echoOrigin(ctx, t, h, k.To, who, from)
 		if err != nil {
 			return verdict{}, err
 		}
-		if good = min(good, seen); seen == 0 {
-			why["none of the answers came from "+k.By] = true
+		if odd > 0 {
+			why["answers left "+who.name+" with an Ethernet address that it was not given"] = true
+		} else if seen == 0 {
+			why["none of the answers came from "+who.name] = true
 		}
+		good = min(good, seen)
+		contested = good < k.Least() && (odd > 0 || !who.said)
 	}
 	text := fmt.Sprintf("%d of %d requests were answered as expected", good, got.Sent)
 	if len(why) > 0 {
 		text += ": " + strings.Join(keys(why), ", ")
 	}
 	v := failed("%s", text)
-	v.ok = good >= k.Least()
+	v.ok, v.contested = good >= k.Least(), contested
 	v.evidence = probeFrames(ctx, t, h, from)
 	return v, nil
-}
-
-// answeredBy counts the probe's echoes that left the ports of who is to answer.
-func answeredBy(ctx context.Context, t Target, h *probe.Host, k *grade.Ping, from time.Time) (int, error) {
-	ports := portsOf(t, k.By)
-	echo := "icmp[0] = 0"
-	if k.To.Is6() {
-		echo = "icmp6 and ip6[40] = 129"
-	}
-	f, err := filter.Compile(echo + " and src host " + k.To.String())
-	if err != nil {
-		return 0, fmt.Errorf("looking for answers: %w", err)
-	}
-	mine := map[netip.Addr]bool{}
-	for _, a := range h.Addresses() {
-		mine[a.Addr()] = true
-	}
-	n := 0
-	for fr, err := range t.Ring().Read(ctx, record.Query{Ports: keys(ports), Dir: record.FromGuest, Delivered: true, Filter: f, From: from, To: time.Now()}) {
-		if err != nil {
-			return n, fmt.Errorf("looking for answers: %w", err)
-		}
-		if e, ok := parseEcho(fr.Data); ok && mine[e.dst] && e.srcMAC == ports[fr.Port] {
-			n++
-		}
-	}
-	return n, nil
 }
 
 // routeHint says what a check lacks whose probe has no way to its target.
@@ -121,6 +97,17 @@ func evalTrace(ctx context.Context, t Target, k *grade.Trace) (verdict, error) {
 	v, fault := judgeTrace(k, got, err)
 	if fault != nil {
 		return v, routeHint(fault, k.At)
+	}
+	if forged, silent, err := traceOrigin(ctx, t, h, k, from); err != nil {
+		return verdict{}, err
+	} else if len(forged)+len(silent) > 0 {
+		v.ok, v.contested = false, true
+		if len(forged) > 0 {
+			v.seen += fmt.Sprintf("; the answers of %v did not leave the nodes that have these addresses", forged)
+		}
+		if len(silent) > 0 {
+			v.seen += fmt.Sprintf("; the packets came by %v, which did not say so", silent)
+		}
 	}
 	v.evidence = probeFrames(ctx, t, h, from)
 	return v, nil

@@ -46,6 +46,19 @@ func evalResolve(ctx context.Context, t Target, k *grade.Resolve) (verdict, erro
 		return v, err
 	}
 	v := judgeAnswer(k, &got)
+	if who := answererOf(t, k.By, got.Server.Addr()); who != nil && v.ok {
+		origin := udpOrigin
+		if got.TCP {
+			origin = tcpOrigin
+		}
+		ours, err := origin(ctx, t, h, got.Server, who, from)
+		if err != nil {
+			return verdict{}, err
+		}
+		if !ours {
+			v = impostor(got.Server.Addr(), who, "an answer")
+		}
+	}
 	v.evidence = probeFrames(ctx, t, h, from)
 	return v, nil
 }
@@ -107,15 +120,29 @@ func evalFetch(ctx context.Context, t Target, k *grade.Fetch) (verdict, error) {
 	}
 	defer done()
 	from := time.Now()
-	v, err := fetch(ctx, h, k)
+	var server netip.AddrPort // the last that a connection led to
+	v, err := fetch(ctx, h, k, &server)
 	if err != nil {
 		return v, routeHint(err, k.At)
+	}
+	if v.ok { // and then nothing dials any more
+		if who := answererOf(t, k.By, server.Addr()); who != nil {
+			ours, err := tcpOrigin(ctx, t, h, server, who, from)
+			if err != nil {
+				return verdict{}, err
+			}
+			if !ours {
+				evidence := v.evidence
+				v = impostor(server.Addr(), who, "the answer")
+				v.evidence = evidence
+			}
+		}
 	}
 	v.evidence = append(v.evidence, probeFrames(ctx, t, h, from)...)
 	return v, nil
 }
 
-func fetch(ctx context.Context, h *probe.Host, k *grade.Fetch) (verdict, error) {
+func fetch(ctx context.Context, h *probe.Host, k *grade.Fetch, server *netip.AddrPort) (verdict, error) {
 	var body io.Reader
 	if k.Body != "" {
 		body = strings.NewReader(k.Body)
@@ -131,14 +158,20 @@ func fetch(ctx context.Context, h *probe.Host, k *grade.Fetch) (verdict, error) 
 	client, way := h.Client(), h.Transport()
 	// The certificate is looked at below: labs have no public authority.
 	way.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
-	if k.Connect != "" {
-		way.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := way.DialContext
+	way.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if k.Connect != "" {
 			_, port, err := net.SplitHostPort(address)
 			if err != nil {
 				return nil, err
 			}
-			return h.Dial(ctx, network, net.JoinHostPort(k.Connect, port))
+			address = net.JoinHostPort(k.Connect, port)
 		}
+		c, err := dial(ctx, network, address)
+		if err == nil {
+			*server, _ = netip.ParseAddrPort(c.RemoteAddr().String())
+		}
+		return c, err
 	}
 	client.Transport = way
 	resp, err := client.Do(req)

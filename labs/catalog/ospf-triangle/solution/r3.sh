@@ -5,3 +5,4 @@ vtysh -c 'configure terminal' \
 	-c 'ospf router-id 10.255.0.3' \
 	-c 'network 10.0.0.0/8 area 0' \
 	-c 'end' -c 'write memory'
+systemctl enable frr

@@ -1,4 +1,4 @@
 #!/bin/sh -e
 ip link set eth0 up
-ip addr add 10.0.10.11/24 dev eth0
-ip route add default via 10.0.10.1
+ip addr add ((vlan10.11))/24 dev eth0
+ip route add default via ((vlan10.1))

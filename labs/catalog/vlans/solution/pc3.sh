@@ -1,4 +1,4 @@
 #!/bin/sh -e
 ip link set eth0 up
-ip addr add 10.0.20.13/24 dev eth0
-ip route add default via 10.0.20.1
+ip addr add ((vlan20.13))/24 dev eth0
+ip route add default via ((vlan20.1))

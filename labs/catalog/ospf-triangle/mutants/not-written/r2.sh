@@ -1,0 +1,8 @@
+#!/bin/sh -e
+service frr start
+vtysh -c 'configure terminal' \
+	-c 'router ospf' \
+	-c 'ospf router-id 10.255.0.2' \
+	-c 'network 10.0.0.0/8 area 0' \
+	-c 'end'
+systemctl enable frr

@@ -142,7 +142,9 @@ func (l *loader) load(dir string, values *param.Values) (*Lab, error) {
 		l.probs.add(mark{file: path.Join(dir, "guide.md")}, "write what a student is to do", "there is no guide")
 	case !l.complained(func(p Problem) bool { return p.File == guide.file }):
 		checkGuide(guide, names, &l.probs)
-		lab.Steps = stepsOf(guide.s)
+		if checkBounds(guide, &l.probs) {
+			lab.Steps = stepsOf(guide.s)
+		}
 	}
 	lab.Guide = guide.s
 	lab.Solution = l.solution(levels, names)

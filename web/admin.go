@@ -184,7 +184,7 @@ func (s *Server) rackRow(ctx context.Context, id string) rackRow {
 }
 
 func (s *Server) stopAnyRack(w http.ResponseWriter, r *http.Request) error {
-	if err := s.stopRack(r.Context(), chi.URLParam(r, "rack")); err != nil {
+	if err := s.endRack(r.Context(), chi.URLParam(r, "rack")); err != nil {
 		return err
 	}
 	s.flash(r.Context(), "The rack is stopped. Its owner's work is kept.")

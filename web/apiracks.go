@@ -144,7 +144,11 @@ func (s *Server) apiStopRack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.stopRack(ctx, rec.ID); err != nil {
+	stop := s.stopRack
+	if a.admin() {
+		stop = s.endRack
+	}
+	if err := stop(ctx, rec.ID); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -159,6 +163,11 @@ func (s *Server) apiDo(w http.ResponseWriter, r *http.Request) error {
 	var op rack.Op
 	if err := readJSON(w, r, &op); err != nil {
 		return err
+	}
+	if op.Do == "end" { // the rack itself leaves that to who froze it
+		if err := s.refuseFrozen(r.Context(), rec.ID); err != nil {
+			return err
+		}
 	}
 	if err := s.racks.Do(r.Context(), rec.ID, op); err != nil {
 		return notRunning(err)

@@ -237,9 +237,17 @@ func sentence(s string) string {
 	return s
 }
 
-// stopRack ends a rack's process; its disks stay. A rack that does not run is
-// as it should be.
+// stopRack ends a rack for its owner, unless it is being handed in.
 func (s *Server) stopRack(ctx context.Context, id string) error {
+	if err := s.refuseFrozen(ctx, id); err != nil {
+		return err
+	}
+	return s.endRack(ctx, id)
+}
+
+// endRack ends a rack's process; its disks stay. A rack that does not run is
+// as it should be.
+func (s *Server) endRack(ctx context.Context, id string) error {
 	err := s.racks.Do(ctx, id, rack.Op{Do: "end"})
 	if labs.CodeOf(err) == labs.NotFound {
 		return nil

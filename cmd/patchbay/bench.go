@@ -18,6 +18,7 @@ type benchCmd struct {
 	Boot   benchBootCmd   `cmd:"" help:"Time from exec to guestd's answer and to a shell's prompt, one guest and four."`
 	Memory benchMemoryCmd `cmd:"" help:"Host memory of an idle guest with a shell open."`
 	Wire   benchWireCmd   `cmd:"" help:"Throughput and latency between guests, and what there is to compare them with."`
+	Grade  benchGradeCmd  `cmd:"" help:"Time of a lab's checks, and a student's echo while submissions are graded."`
 }
 
 // figure is one measured quantity: the samples of all runs.

@@ -33,6 +33,7 @@ type site struct {
 	addr  string
 	url   string
 	out   *output
+	args  []string // of serve, besides
 	cmd   *exec.Cmd
 	ended chan error
 }
@@ -55,8 +56,14 @@ func browsable() error {
 // test fails when it is not.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	exe, cache := programs(t, browsable())
-	s := &site{t: t, exe: exe, state: t.TempDir(), cache: cache, addr: "127.0.0.1:0"}
+	return serveSite(t, browsable())
+}
+
+// serveSite is newSite for who needs no browser; need says what else is missing.
+func serveSite(t *testing.T, need error, args ...string) *site {
+	t.Helper()
+	exe, cache := programs(t, need)
+	s := &site{t: t, exe: exe, state: t.TempDir(), cache: cache, addr: "127.0.0.1:0", args: args}
 	t.Cleanup(s.cleanUp)
 	s.start()
 	return s
@@ -67,6 +74,7 @@ func (s *site) start() {
 	s.t.Helper()
 	s.out = &output{}
 	s.cmd = exec.Command(s.exe, "--state", s.state, "--cache", s.cache, "serve", "--listen", s.addr)
+	s.cmd.Args = append(s.cmd.Args, s.args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)

@@ -73,6 +73,7 @@ const (
 	takeTimeout  = 10 * time.Minute // of handing in: the checks' own limits are shorter
 	gradeTimeout = 30 * time.Minute
 	clearTimeout = time.Minute
+	readyTimeout = 5 * time.Second  // of a student's patience, for a server that comes up
 	idlePoll     = 30 * time.Second // for work of another process; one's own is told by poke
 )
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/grade"
@@ -18,7 +19,7 @@ const disksName = "disks" // a snapshot
 
 const frozenReason = "It is being handed in: nothing can be changed until the disks are copied."
 
-var errClosed = labs.Errorf(labs.Conflict, "The server is being stopped; hand in again in a moment. It cost no attempt.")
+var errClosed = labs.Errorf(labs.Conflict, "The server takes nothing at the moment: it is being started or stopped. Hand in again in a minute; this cost no attempt.")
 
 // HandIn takes the work in a running rack as an attempt of an assignment, and
 // returns once it is noted; checking and copying go on behind it, see Progress.
@@ -30,6 +31,11 @@ func (d *Desk) HandIn(ctx context.Context, a *labs.Assignment, r labs.RackRecord
 	}
 	if !runs {
 		return labs.Submission{}, labs.Errorf(labs.Conflict, "Start the lab first: what is handed in is the running lab.")
+	}
+	select { // a server that has just come up clears up first
+	case <-d.ready:
+	case <-ctx.Done():
+	case <-time.After(readyTimeout):
 	}
 	d.mu.Lock()
 	life, open := d.ctx, d.open

@@ -137,24 +137,6 @@ func keepsItsWord(t *testing.T, lab *labs.Lab, arg string) {
 	}
 }
 
-// TestNewLab: the lab that "lab new" writes keeps what it promises, after a
-// boot too, and its wrong solution is seen through.
-func TestNewLab(t *testing.T) {
-	p := newProgram(t)
-	dir := filepath.Join(t.TempDir(), "my-lab")
-	if out, err := exec.Command(p.path, "lab", "new", dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for name, args := range map[string][]string{"solution": {"--solution", "--twice", dir}, "mutant": {"--mutant", "no-forwarding", dir}} {
-		if r, ok, told := p.check(t, args...); !ok {
-			t.Errorf("%s: %+v\n%s", name, r.Results, told)
-		}
-	}
-	if _, ok, told := p.check(t, dir); ok {
-		t.Errorf("the untouched lab passes\n%s", told)
-	}
-}
-
 // TestCheckCleansUp ends a check in the middle, in order and not: nothing stays.
 func TestCheckCleansUp(t *testing.T) {
 	p := newProgram(t)

@@ -139,7 +139,15 @@ func (c *Client) Exec(ctx context.Context, e Exec) (ExecResult, error) {
 // Verify is Exec for a Pristine program.
 func (c *Client) Verify(ctx context.Context, e Exec) (ExecResult, error) {
 	e.Pristine = true
-	return c.Exec(ctx, e)
+	before := c.strangers()
+	res, err := c.Exec(ctx, e)
+	if err == nil && c.strangers() != before {
+		if res.Doubt != "" {
+			res.Doubt += "; "
+		}
+		res.Doubt += "answers that nobody had asked for came on guestd's line"
+	}
+	return res, err
 }
 
 // Put writes a file, whole or not at all. It makes the folders above it, and

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"unicode"
 )
@@ -51,7 +53,8 @@ type Client struct {
 	failed   *FailedError // said without being asked
 	greeted  bool
 	calls    map[uint32]*call
-	next     uint32
+	gone     []uint32 // the last ids that were given up: what still comes for them is nobody's forgery
+	strange  int      // answers that nobody had asked for
 	streams  int      // of calls
 	cuts     []uint32 // streams of whose end guestd is to be told
 }
@@ -163,6 +166,9 @@ func (c *Client) dispatch(f frame) bool {
 	}
 	call := c.calls[f.id]
 	if call == nil {
+		if (f.kind == kindOutput || f.kind == kindExit) && !slices.Contains(c.gone, f.id) {
+			c.strange++
+		}
 		return false
 	}
 	last, err := false, error(nil)
@@ -172,7 +178,7 @@ func (c *Client) dispatch(f frame) bool {
 		last, err = call.take(f)
 	}
 	if last || err != nil {
-		delete(c.calls, f.id)
+		c.drop(f.id)
 		call.err = err
 		close(call.done)
 	}
@@ -233,19 +239,37 @@ func (c *Client) begin(take func(frame) (bool, error)) (uint32, *call, error) {
 	case c.failed != nil:
 		return 0, nil, c.failed
 	}
-	for c.next++; c.next == 0 || c.calls[c.next] != nil; c.next++ {
+	// Root of the guest can write answers onto the line, but not know to what.
+	id := rand.Uint32()
+	for id == 0 || c.calls[id] != nil {
+		id = rand.Uint32()
 	}
 	cl := &call{take: take, done: make(chan struct{})}
-	c.calls[c.next] = cl
-	return c.next, cl, nil
+	c.calls[id] = cl
+	return id, cl, nil
+}
+
+// strangers counts the answers so far that nobody had asked for.
+func (c *Client) strangers() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.strange
 }
 
 // forget ends a call that its caller gives up. After it take is not called.
 func (c *Client) forget(id uint32) {
 	c.mu.Lock()
-	delete(c.calls, id)
+	c.drop(id)
 	c.mu.Unlock()
 }
+
+// drop takes a call off the list before its last answer.
+func (c *Client) drop(id uint32) {
+	delete(c.calls, id)
+	c.gone = append(c.gone[max(0, len(c.gone)-maxGone):], id)
+}
+
+const maxGone = 256
 
 // send hands one frame to the writer. It stops early when the call is over.
 func (c *Client) send(ctx context.Context, cl *call, f frame) error {

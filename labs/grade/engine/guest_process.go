@@ -67,6 +67,11 @@ func (a *asker) genuine(name string, p process) error {
 	if p.exe == "" {
 		return nil // a thread of the kernel
 	}
+	// A process chooses its own name; of a long one the kernel keeps the start.
+	if base := path.Base(p.exe); !strings.HasPrefix(base, name) && !strings.HasPrefix(name, strings.TrimSuffix(base, " (deleted)")) {
+		a.doubt(fmt.Sprintf("%s (process %s) is the name of a process that runs %s", name, p.pid, p.exe))
+		return nil
+	}
 	res, err := a.node.Verify(a.ctx, agent.Exec{Args: []string{"cmp", "-s", "--", "/proc/" + p.pid + "/exe", strings.TrimSuffix(p.exe, " (deleted)")}, Timeout: programTimeout})
 	if err != nil {
 		return fmt.Errorf("asking %s: %w", a.name, err)
@@ -118,6 +123,9 @@ func evalSocket(ctx context.Context, t Target, k *grade.Socket) (verdict, error)
 		var others []string
 		for _, s := range parseSockets(text) {
 			if s.matches(k) {
+				if err := a.genuineSocket(k.Process, &s); err != nil {
+					return false, "", err
+				}
 				return true, describeSocket(protocol, s), nil
 			}
 			if s.isIn(k.State) {
@@ -126,6 +134,23 @@ func evalSocket(ctx context.Context, t Target, k *grade.Socket) (verdict, error)
 		}
 		return false, fmt.Sprintf("%s has no such %s socket; it has %s", a.name, protocol, several(others, "none")), nil
 	})
+}
+
+// genuineSocket is genuine for the process that has a socket.
+func (a *asker) genuineSocket(name string, s *socket) error {
+	if name == "" {
+		return nil
+	}
+	_, rest, _ := strings.Cut(s.who, `"`+name+`",pid=`)
+	pid, _, ok := strings.Cut(rest, ",")
+	if _, err := strconv.Atoi(pid); !ok || err != nil {
+		return nil
+	}
+	res, err := a.run(agent.Exec{Args: []string{"readlink", "/proc/" + pid + "/exe"}})
+	if err != nil {
+		return err
+	}
+	return a.genuine(name, process{pid: pid, exe: strings.TrimSpace(string(res.Stdout))})
 }
 
 func (s socket) isIn(state string) bool {

@@ -13,7 +13,9 @@ import (
 // took a time with the square of its length would not be done before the test's
 // own end.
 func TestWorstGuides(t *testing.T) {
-	piece := func(sign string, n int) string { return strings.Repeat(sign, n) + strings.Repeat("a", 15<<10-n*len(sign)) + "\n\n" }
+	piece := func(sign string, n int) string {
+		return strings.Repeat(sign, n) + strings.Repeat("a", 15<<10-n*len(sign)) + "\n\n"
+	}
 	fill := func(s string) string { return strings.Repeat(s, 500<<10/len(s)) }
 	for name, guide := range map[string]string{
 		"brackets": fill(piece("[", 1400)), "links": fill(piece("[a](", 700)), "pictures": fill(piece("![", 700)),

@@ -73,6 +73,9 @@ var tenants = map[string]denied{
 	"GET /api/v1/courses/{course}/assignments":           members, "POST /api/v1/courses/{course}/assignments": staffs,
 	"GET /api/v1/courses/{course}/grades": staffs,
 
+	"GET /submissions/{submission}": owners, "GET /submissions/{submission}/evidence/{boot}/{check}/{n}": staffs,
+	"POST /submissions/{submission}/regrade": staffs, "POST /submissions/{submission}/reopen": staffs,
+
 	"GET /assignments/{assignment}": members, "GET /assignments/{assignment}/lab": members,
 	"POST /assignments/{assignment}/stop":        {401, 404, 404, 404, 404}, // theirs is none
 	"POST /assignments/{assignment}/submissions": members, "POST /assignments/{assignment}/team": members,

@@ -212,9 +212,9 @@ func (d *desk) tidy() {
 	}
 }
 
-// TestHandIn hands real machines in: frozen meanwhile, graded twice, and what a
+// TestHandInReal hands real machines in: frozen meanwhile, graded twice, and what a
 // boot undoes is lost.
-func TestHandIn(t *testing.T) {
+func TestHandInReal(t *testing.T) {
 	d := newDesk(t)
 	s := d.handIn()
 	d.until("the frost", d.frozen)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -325,9 +326,17 @@ func traceOrigin(ctx context.Context, t Target, h *probe.Host, k *grade.Trace, f
 			forged = append(forged, a)
 		}
 	}
+	spoke := map[string]bool{} // ports of nodes that are on the way and say so, by whichever of their addresses
+	for a := range got {
+		if who := answererOf(t, "", a); who != nil {
+			for port := range who.ports {
+				spoke[port] = true
+			}
+		}
+	}
 	for _, a := range k.Avoid {
 		who := answererOf(t, "", a)
-		if who == nil {
+		if who == nil || slices.ContainsFunc(keys(who.ports), func(port string) bool { return spoke[port] }) {
 			continue
 		}
 		passed := false

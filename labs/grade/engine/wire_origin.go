@@ -75,11 +75,21 @@ func impostor(a netip.Addr, who *answerer, what string) verdict {
 
 const maxOrigin = 4 << 20 // bytes of one conversation that are compared
 
-// toProbe reads what came to a probe from an address, in its order.
+// recordLag is what the switch may take from handing a frame over to having
+// noted it in the recording, with room for a thread that had to wait for its CPU.
+const recordLag = 25 * time.Millisecond
+
+// toProbe reads what came to a probe from an address, in its order. It gives the
+// recording time to have it: what came a moment ago may not be noted yet.
 func toProbe(ctx context.Context, t Target, h *probe.Host, a netip.Addr, from time.Time, f func(*packet)) error {
 	expr := "ether dst " + h.MAC().String()
 	if a.IsValid() {
 		expr += " and src host " + a.String()
+	}
+	select {
+	case <-time.After(recordLag):
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	return eachPacket(ctx, t, record.Query{Dir: record.ToGuest}, expr, from, func(_ string, p *packet) { f(p) })
 }
@@ -287,7 +297,10 @@ func probeKey(q *packet) (string, bool) {
 // traceOrigin returns those routers whose answers did not leave the node that
 // the lab gives their address to, and those of avoid that passed the trace on
 // without saying so.
-func traceOrigin(ctx context.Context, t Target, h *probe.Host, k *grade.Trace, from time.Time) (forged, silent []netip.Addr, err error) {
+//
+// way are the routers that answered. Of one whose answer is not in the recording
+// nobody can say where it came from, and so it counts as forged.
+func traceOrigin(ctx context.Context, t Target, h *probe.Host, k *grade.Trace, way []netip.Addr, from time.Time) (forged, silent []netip.Addr, err error) {
 	got := map[netip.Addr]map[string]bool{}
 	sent := map[string]bool{}
 	err = toProbe(ctx, t, h, netip.Addr{}, from, func(p *packet) {
@@ -308,6 +321,11 @@ func traceOrigin(ctx context.Context, t Target, h *probe.Host, k *grade.Trace, f
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, a := range way {
+		if a.IsValid() && len(got[a]) == 0 && answererOf(t, "", a) != nil {
+			forged = append(forged, a)
+		}
 	}
 	for a, answers := range got {
 		who := answererOf(t, "", a)

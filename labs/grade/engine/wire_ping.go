@@ -98,7 +98,7 @@ func evalTrace(ctx context.Context, t Target, k *grade.Trace) (verdict, error) {
 	if fault != nil {
 		return v, routeHint(fault, k.At)
 	}
-	if forged, silent, err := traceOrigin(ctx, t, h, k, from); err != nil {
+	if forged, silent, err := traceOrigin(ctx, t, h, k, got.Routers(), from); err != nil {
 		return verdict{}, err
 	} else if len(forged)+len(silent) > 0 {
 		v.ok, v.contested = false, true

@@ -58,19 +58,25 @@ func (s *Server) checkSight(ctx context.Context, a actor, rec labs.RackRecord, r
 	return sight{staff: staff, due: as.ShowsAfter(st.Window, time.Now())}, err
 }
 
-// apiRackChecks lists what a rack is checked for.
-func (s *Server) apiRackChecks(w http.ResponseWriter, r *http.Request) error {
+// checkable finds the rack of the path, the lab that it is checked by, and what
+// the one who asks may see of that.
+func (s *Server) checkable(r *http.Request) (rec labs.RackRecord, l *labs.Lab, see sight, err error) {
 	ctx := r.Context()
 	a := actorOf(ctx)
 	rec, role, err := s.findRack(ctx, a, chi.URLParam(r, "rack"))
 	if err != nil {
-		return err
+		return rec, nil, see, err
 	}
-	see, err := s.checkSight(ctx, a, rec, role)
-	if err != nil {
-		return err
+	if see, err = s.checkSight(ctx, a, rec, role); err != nil {
+		return rec, nil, see, err
 	}
-	l, err := s.rackLab(ctx, rec)
+	l, err = s.rackLab(ctx, rec)
+	return rec, l, see, err
+}
+
+// apiRackChecks lists what a rack is checked for.
+func (s *Server) apiRackChecks(w http.ResponseWriter, r *http.Request) error {
+	_, l, see, err := s.checkable(r)
 	if err != nil {
 		return err
 	}
@@ -88,20 +94,11 @@ func (s *Server) apiRackChecks(w http.ResponseWriter, r *http.Request) error {
 
 // apiCheck checks a rack as it runs, and tells each result as it is there.
 func (s *Server) apiCheck(w http.ResponseWriter, r *http.Request) error {
+	rec, l, see, err := s.checkable(r)
+	if err != nil {
+		return err
+	}
 	ctx := r.Context()
-	a := actorOf(ctx)
-	rec, role, err := s.findRack(ctx, a, chi.URLParam(r, "rack"))
-	if err != nil {
-		return err
-	}
-	see, err := s.checkSight(ctx, a, rec, role)
-	if err != nil {
-		return err
-	}
-	l, err := s.rackLab(ctx, rec)
-	if err != nil {
-		return err
-	}
 	if len(l.Checks) == 0 {
 		return labs.Errorf(labs.Conflict, "This lab has no checks.")
 	}

@@ -40,11 +40,11 @@ type Guest struct {
 	began    time.Time
 	jailTime time.Duration
 
-	asked  atomic.Bool // Stop or Kill was called
-	paused atomic.Bool
-	exit   Exit
-	life   context.Context // ends with the guest, when exit is set
-	end    context.CancelCauseFunc
+	asked            atomic.Bool // Stop or Kill was called
+	paused, pauseDue atomic.Bool // it answered to Pause; it was asked to
+	exit             Exit
+	life             context.Context // ends with the guest, when exit is set
+	end              context.CancelCauseFunc
 }
 
 // Start starts a guest and returns when its kernel has been executed, which is
@@ -217,21 +217,52 @@ var ErrEnded = errors.New("the machine is off")
 
 // Pause freezes the guest; it uses no processor time then, and its clock
 // stands. Resume goes on.
+//
+// Once asked, the kernel stops whatever becomes of ctx, so its answer is waited
+// for to the end: a question that was given up and a Resume right after it
+// overtake each other (the kernel queues the one and does the other at once),
+// and the guest would stand for good.
 func (g *Guest) Pause(ctx context.Context) error {
-	_, err := g.Mconsole(ctx, "stop")
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("pausing guest %s: %w", g.cfg.Name, err)
+	}
+	g.pauseDue.Store(true)
+	answered, cancel := context.WithTimeout(context.WithoutCancel(ctx), pauseTimeout)
+	defer cancel()
+	_, err := g.Mconsole(answered, "stop")
 	if err == nil {
 		g.paused.Store(true)
 	}
 	return err
 }
 
-// Resume undoes Pause.
+const (
+	pauseTimeout = 5 * time.Second
+	resumeEvery  = 20 * time.Millisecond
+)
+
+// Resume undoes Pause, and does nothing to a guest that was not paused. After a Pause that got no answer the guest may stop at any
+// time: then it is asked to go on until it does, or ctx ends.
 func (g *Guest) Resume(ctx context.Context) error {
-	_, err := g.Mconsole(ctx, "go")
-	if err == nil {
-		g.paused.Store(false)
+	for g.pauseDue.Load() {
+		_, err := g.Mconsole(ctx, "go")
+		if err == nil {
+			g.paused.Store(false)
+			g.pauseDue.Store(false)
+			return nil
+		}
+		if g.paused.Load() {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-g.life.Done():
+			return err
+		case <-time.After(resumeEvery):
+		}
 	}
-	return err
+	return nil
 }
 
 var _ io.ReadWriteCloser = (*Console)(nil)

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -305,6 +306,31 @@ func TestPauseResume(t *testing.T) {
 		}
 		if err := m.Stop(within(t)); err != nil {
 			t.Errorf("stopping a paused guest: %v", err)
+		}
+	})
+}
+
+// A pause that was given up at any moment does not leave the guest standing
+// after it was told to go on.
+func TestPauseGivenUp(t *testing.T) {
+	modes(t, func(t *testing.T, c guest.Config) {
+		m := boot(t, c)
+		for i := range 100 {
+			ctx, cancel := context.WithCancel(within(t))
+			wait := time.Duration(i%20) * 20 * time.Microsecond
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				time.Sleep(wait)
+				cancel()
+			})
+			_ = m.Pause(ctx)
+			wg.Wait()
+			if err := m.Resume(within(t)); err != nil {
+				t.Fatalf("given up after %v: %v", wait, err)
+			}
+		}
+		if got := m.sh(t, "echo back"); got != "back\n" {
+			t.Errorf("resumed, it says %q", got)
 		}
 	})
 }

@@ -197,6 +197,24 @@ func (d *desk) report(id int64, boot grade.Boot) map[string]grade.Outcome {
 	return out
 }
 
+// told writes a submission and what its checks came to.
+func (d *desk) told(s deskSubmission) string {
+	d.t.Helper()
+	text, err := json.Marshal(s)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	out := string(text)
+	for _, boot := range []grade.Boot{grade.Live, grade.Fresh} {
+		var r grade.Report
+		d.api(d.admin, "GET", fmt.Sprintf("/api/v1/submissions/%d/report?boot=%s&format=json", s.ID, boot), nil, &r)
+		for _, c := range r.Results {
+			out += fmt.Sprintf("\n%s %s: %s: want %s, saw %s", boot, c.Check, c.Outcome, c.Expected, c.Seen)
+		}
+	}
+	return out
+}
+
 // tidy is what must hold when nothing is under way.
 func (d *desk) tidy() {
 	d.t.Helper()
@@ -294,7 +312,7 @@ func TestServerDies(t *testing.T) {
 		}
 		attempt++
 		if got := d.graded(s.ID); got.Attempt != attempt || got.Score == nil || *got.Score != 1 {
-			t.Errorf("killed while %s: %+v, want attempt %d", phase.name, got, attempt)
+			t.Errorf("killed while %s: %s, want attempt %d and 1 point", phase.name, d.told(got), attempt)
 		}
 		d.tidy()
 		var all []deskSubmission

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	flushTimeout = 5 * time.Second // a guest that does not write its disk in time is copied as it is
+	flushTimeout = 20 * time.Second // a guest that does not write its disk in time is copied as it is
 	pauseTimeout = 5 * time.Second
 )
 
@@ -35,6 +35,10 @@ func (n *node) still(ctx context.Context) (goOn func(), err error) {
 	flushing, cancel := context.WithTimeout(ctx, flushTimeout)
 	err = m.Flush(flushing)
 	cancel()
+	if gone := ctx.Err(); gone != nil { // nobody waits for the copy
+		release()
+		return nil, fmt.Errorf("waiting for the disk of %s: %w", n.spec.Name, gone)
+	}
 	if err != nil {
 		n.grumbles.Do(func() { n.log.Warn("a disk is copied without having been written", "err", err) })
 	}

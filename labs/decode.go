@@ -21,6 +21,9 @@ const (
 	maxCommand    = 4096
 	maxSysctls    = 64
 	maxTags       = 16
+	maxRequires   = 8
+
+	minMinutes, maxMinutes = 5, 480
 
 	minMemory, maxMemory = 48 << 20, 2 << 30 // with 40 MiB guestd's Go runtime finds no room
 	minDisk, maxDisk     = 16 << 20, 16 << 30
@@ -52,6 +55,11 @@ func decodeLab(d *decoder, root ast.Node, content func(source text) ([]byte, uin
 		{"tags", func(n ast.Node) { dr.tags = d.tags(n) }},
 		{"difficulty", func(n ast.Node) {
 			dr.difficulty = d.choice(n, "difficulty", string(Beginner), string(Intermediate), string(Advanced))
+		}},
+		{"topic", func(n ast.Node) { dr.topic = d.choice(n, "the topic", Topics()...) }},
+		{"requires", func(n ast.Node) { dr.requires = d.requires(n) }},
+		{"minutes", func(n ast.Node) {
+			dr.minutes = d.number(n, "minutes", "write how long it takes, like 40", minMinutes, maxMinutes)
 		}},
 		{"extends", func(ast.Node) {}},    // decoded before, see loader.levels
 		{"parameters", func(ast.Node) {}}, // as well
@@ -89,6 +97,21 @@ func (d *decoder) tags(n ast.Node) []string {
 		}
 	}
 	return tags
+}
+
+// requires are the slugs of other labs. Whether a server has them is not looked
+// at here: a lab is moved from one to another.
+func (d *decoder) requires(n ast.Node) []string {
+	slugs := []string{}
+	for _, item := range d.list(n, "requires", maxRequires) {
+		t := d.line(item, "a lab", 63)
+		if t.s != "" && !slugRE.MatchString(t.s) {
+			d.probs.add(t.mark, "write the name of its folder, like two-hosts", "%s cannot be the name of a lab", quoteShort(t.s))
+		} else if t.s != "" && !slices.Contains(slugs, t.s) {
+			slugs = append(slugs, t.s)
+		}
+	}
+	return slugs
 }
 
 // name checks a name by nameRE; it is returned however it is, for what follows.

@@ -8,7 +8,9 @@ type draft struct {
 	title, summary, author, licence text
 	description                     text
 	difficulty                      text
-	tags                            []string
+	topic                           text
+	minutes                         number
+	tags, requires                  []string
 
 	nodes    []*draftNode
 	segments []*draftSegment
@@ -84,8 +86,13 @@ func merge(parent, child *draft) *draft {
 	setIf(&out.author, parent.author)
 	setIf(&out.licence, parent.licence)
 	setIf(&out.difficulty, parent.difficulty)
+	setIf(&out.topic, parent.topic)
+	setIf(&out.minutes, parent.minutes)
 	if out.tags == nil {
 		out.tags = parent.tags
+	}
+	if out.requires == nil {
+		out.requires = parent.requires
 	}
 	out.nodes = mergeNamed(parent.nodes, child.nodes, func(n *draftNode) string { return n.name.s }, mergeNode)
 	out.segments = mergeNamed(parent.segments, child.segments, func(s *draftSegment) string { return s.name.s }, mergeSegment)

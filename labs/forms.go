@@ -2,6 +2,7 @@ package labs
 
 import (
 	"math"
+	"strings"
 
 	"github.com/patchbay/patchbay/vnet/impair"
 )
@@ -23,6 +24,9 @@ var labForm = &Form{Type: Object, Name: "a lab", Keys: []FormKey{
 	{Name: "licence", Doc: "Under what others may use it.", Example: "CC-BY-4.0", Form: textForm},
 	{Name: "tags", Doc: "Words to find it by, of a-z, 0-9 and -.", Example: "[ipv4, routing]", Form: textsForm},
 	{Name: "difficulty", Doc: "beginner, intermediate or advanced.", Example: "beginner", Form: &Form{Type: Text, Enum: []string{string(Beginner), string(Intermediate), string(Advanced)}}},
+	{Name: "topic", Doc: "What it is about: " + strings.Join(Topics(), ", ") + ".", Example: "routing", Form: &Form{Type: Text, Enum: Topics()}},
+	{Name: "requires", Doc: "The labs that a student should have done before, by the names of their folders.", Example: "[two-hosts]", Form: textsForm},
+	{Name: "minutes", Doc: "How long it takes a student who meets its subject for the first time.", Example: "40", Form: &Form{Type: Whole, Min: minMinutes, Max: maxMinutes}},
 	{Name: "extends", Doc: "The folder of a lab that this one builds on.", Example: "../two-hosts", Form: textForm},
 	{Name: "parameters", Doc: "What differs from student to student, by name.", Example: "{lan: {network: 10.0.0.0/8}}", Form: &Form{Type: Map, Item: parameterForm}},
 	{Name: "nodes", Doc: "The machines, by name: of a-z, 0-9 and -, at most 31, a letter first.", Example: "{pc1: {interfaces: {eth0: lan}}}", Form: &Form{Type: Map, Item: nodeForm}},

@@ -19,7 +19,10 @@ type Lab struct {
 	Licence     string
 	Tags        []string
 	Difficulty  Difficulty
-	Extends     string // slug of the lab that this one builds on, or empty
+	Topic       string   // one of Topics, or empty
+	Requires    []string // slugs of labs to do before; a server may lack them
+	Minutes     int      // of a student's time; 0 when nobody said
+	Extends     string   // slug of the lab that this one builds on, or empty
 
 	// Guide is Markdown, see Markdown for its dialect. A fenced code block whose info string is "sh NODE"
 	// holds commands for a student to type on that node; Load has checked
@@ -76,6 +79,11 @@ const (
 	Intermediate Difficulty = "intermediate"
 	Advanced     Difficulty = "advanced"
 )
+
+// Topics are what labs are about, in the order in which courses come to them.
+func Topics() []string {
+	return []string{"basics", "switching", "addressing", "routing", "interdomain", "transport", "applications", "security", "tunnels", "operations"}
+}
 
 // Script is a shell script that solves a lab on one node, run as root.
 type Script struct {

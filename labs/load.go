@@ -39,6 +39,9 @@ var slugRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 //	licence: CC-BY-4.0
 //	tags: [arp, ping]
 //	difficulty: beginner              # or intermediate, advanced
+//	topic: basics                     # one of Topics
+//	requires: [cables]                # labs to do before
+//	minutes: 40                       # of a student's time
 //	extends: ../two-hosts             # nodes and segments are added to, or changed by name
 //	nodes:
 //	  pc1:
@@ -128,6 +131,7 @@ func (l *loader) load(dir string, values *param.Values) (*Lab, error) {
 	lab := &Lab{
 		Slug: slug, Title: dr.title.s, Summary: dr.summary.s, Description: dr.description.s,
 		Author: dr.author.s, Licence: dr.licence.s, Tags: dr.tags, Difficulty: Difficulty(dr.difficulty.s),
+		Topic: dr.topic.s, Requires: dr.requires, Minutes: dr.minutes.n,
 		Parameters: decls, Values: l.values, Topology: check(file, dr, &l.probs),
 	}
 	if extends := levels[0].extends.s; extends != "" {

@@ -82,7 +82,7 @@ func TestFindLab(t *testing.T) {
 	if l, err := findLab("two-hosts"); err != nil || l.Slug != "two-hosts" {
 		t.Errorf("findLab(two-hosts) = %v, %v", l, err)
 	}
-	if l, err := findLab("../../labs/catalog/two-hosts"); err != nil || l.Slug != "two-hosts" {
+	if l, err := findLab("../../labs/catalog/shelf/two-hosts"); err != nil || l.Slug != "two-hosts" {
 		t.Errorf("findLab of a folder = %v, %v", l, err)
 	}
 	if _, err := findLab("no-such-lab"); err == nil || !strings.Contains(err.Error(), "two-hosts") {

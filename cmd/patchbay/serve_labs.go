@@ -26,7 +26,11 @@ func (c *serveCmd) openLibrary(ctx context.Context, f *Folders, log *slog.Logger
 			log.Warn("closing the library", "err", err)
 		}
 	}
-	if err := l.Include(catalog.FS(), catalog.Slugs()); err != nil {
+	slugs, err := catalog.Slugs()
+	if err == nil {
+		err = l.Include(catalog.FS(), slugs)
+	}
+	if err != nil {
 		closeIt()
 		return nil, nil, err
 	}

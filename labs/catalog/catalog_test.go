@@ -1,7 +1,6 @@
 package catalog_test
 
 import (
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,8 +20,8 @@ func TestLabs(t *testing.T) {
 	var slugs []string
 	for _, lab := range all {
 		slugs = append(slugs, lab.Slug)
-		if lab.Summary == "" || lab.Author == "" || lab.Licence == "" || len(lab.Tags) == 0 || lab.Difficulty == "" {
-			t.Errorf("%s lacks a summary, author, licence, tags or difficulty", lab.Slug)
+		if lab.Summary == "" || lab.Author == "" || lab.Licence == "" || len(lab.Tags) == 0 || lab.Difficulty == "" || lab.Topic == "" || lab.Minutes == 0 {
+			t.Errorf("%s lacks a summary, author, licence, tags, difficulty, topic or minutes", lab.Slug)
 		}
 		graded(t, lab)
 		for _, n := range lab.Topology.Nodes {
@@ -31,14 +30,44 @@ func TestLabs(t *testing.T) {
 			}
 		}
 	}
-	entries, err := fs.ReadDir(catalog.FS(), ".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if !slices.Contains(slugs, e.Name()) {
-			t.Errorf("the folder %s is embedded and not in the catalog", e.Name())
+	for i, lab := range all {
+		for _, slug := range lab.Requires {
+			if !slices.Contains(slugs[:i], slug) {
+				t.Errorf("%s requires %s, which does not come before it", lab.Slug, slug)
+			}
 		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	lab := func(slug, topic string, d labs.Difficulty, requires ...string) *labs.Lab {
+		return &labs.Lab{Slug: slug, Topic: topic, Difficulty: d, Requires: requires}
+	}
+	for _, tt := range []struct {
+		name string
+		labs []*labs.Lab
+		want []string
+	}{
+		{"by topic, then difficulty, then name", []*labs.Lab{
+			lab("z", "routing", labs.Beginner), lab("c", "basics", labs.Advanced), lab("b", "basics", labs.Beginner), lab("a", "basics", labs.Beginner),
+		}, []string{"a", "b", "c", "z"}},
+		{"after what it requires, whatever it is about", []*labs.Lab{
+			lab("easy", "basics", labs.Beginner, "far"), lab("far", "tunnels", labs.Advanced, "near"), lab("near", "security", labs.Beginner),
+		}, []string{"near", "far", "easy"}},
+		{"a requirement that is not there, and a circle", []*labs.Lab{
+			lab("b", "basics", labs.Beginner, "gone"), lab("a", "basics", labs.Beginner, "a"), lab("c", "basics", labs.Beginner),
+		}, []string{"b", "c", "a"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			catalog.Order(tt.labs)
+			var got []string
+			for _, l := range tt.labs {
+				got = append(got, l.Slug)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

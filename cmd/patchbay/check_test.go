@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,17 +74,81 @@ func failed(r *grade.Report) (failed, unjudged []string) {
 	return failed, unjudged
 }
 
-// TestLabs holds every built-in lab to its word, on real machines.
+// catalogVar says which built-in labs TestLabs takes: "all", or some by name.
+const catalogVar = "PATCHBAY_CATALOG"
+
+// catalogPart is how many labs a run takes that is not told which: one has some
+// five rounds of ten seconds to two minutes each, most of it waiting.
+const catalogPart = 5
+
+// chosen are the labs that TestLabs takes. When nobody says which, each day has
+// others, and all have their turn.
+func chosen(t *testing.T, all []*labs.Lab, say string, day int) []*labs.Lab {
+	t.Helper()
+	if say == "all" || len(all) <= catalogPart && say == "" {
+		return all
+	}
+	var some []*labs.Lab
+	if say == "" {
+		for i := range catalogPart {
+			some = append(some, all[(day*catalogPart+i)%len(all)])
+		}
+		return some
+	}
+	for _, slug := range strings.FieldsFunc(say, func(r rune) bool { return r == ',' || r == ' ' }) {
+		i := slices.IndexFunc(all, func(l *labs.Lab) bool { return l.Slug == slug })
+		if i < 0 {
+			t.Fatalf("%s=%s: the catalog has no lab %q", catalogVar, say, slug)
+		}
+		some = append(some, all[i])
+	}
+	return some
+}
+
+// TestLabs holds built-in labs to their word, on real machines: all of them in
+// "make test-catalog", a part that changes from day to day otherwise.
 func TestLabs(t *testing.T) {
 	all, err := catalog.Labs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, lab := range slices.Backward(all) { // those that take longest come last in the catalog
-		t.Run(lab.Slug, func(t *testing.T) {
-			t.Parallel() // most of it is waiting for a network
-			keepsItsWord(t, lab, lab.Slug)
-		})
+	part := chosen(t, all, os.Getenv(catalogVar), time.Now().UTC().YearDay())
+	var slugs []string
+	for _, lab := range part {
+		slugs = append(slugs, lab.Slug)
+	}
+	t.Logf("%d of %d labs; the same again: %s=%s go test ./cmd/patchbay -run TestLabs", len(part), len(all), catalogVar, strings.Join(slugs, ","))
+	for _, lab := range slices.Backward(part) { // those that take longest come last in the catalog
+		t.Run(lab.Slug, func(t *testing.T) { keepsItsWord(t, lab, lab.Slug) })
+	}
+}
+
+// TestChosen wants every lab to have its turn within as many days as it takes.
+func TestChosen(t *testing.T) {
+	for n := 1; n <= 40; n++ {
+		all := make([]*labs.Lab, n)
+		for i := range all {
+			all[i] = &labs.Lab{Slug: strconv.Itoa(i)}
+		}
+		seen := map[string]bool{}
+		for day := range (n + catalogPart - 1) / catalogPart {
+			part := chosen(t, all, "", 200+day)
+			if len(part) != min(n, catalogPart) {
+				t.Errorf("of %d labs a day has %d", n, len(part))
+			}
+			for _, l := range part {
+				seen[l.Slug] = true
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("of %d labs %d have their turn", n, len(seen))
+		}
+		if got := chosen(t, all, "all", 3); len(got) != n {
+			t.Errorf("all of %d labs are %d", n, len(got))
+		}
+		if got := chosen(t, all, strconv.Itoa(n-1)+",0", 3); len(got) != 2 || got[0] != all[n-1] || got[1] != all[0] {
+			t.Errorf("two by name are %v", got)
+		}
 	}
 }
 
@@ -103,38 +169,52 @@ func TestNewLab(t *testing.T) {
 // the untouched lab to pass none, and of each wrong solution exactly those to
 // fail that it says. arg is how the lab is named to the program.
 func keepsItsWord(t *testing.T, lab *labs.Lab, arg string) {
-	p := newProgram(t)
 	if len(lab.Checks) == 0 || len(lab.Solution) == 0 || len(lab.Mutants) == 0 {
 		t.Fatalf("it has %d checks, scripts of the solution for %d nodes and %d wrong solutions", len(lab.Checks), len(lab.Solution), len(lab.Mutants))
 	}
-	t.Run("solution", func(t *testing.T) {
+	run := func(name string, f func(t *testing.T, p *program)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for a network
+			f(t, newProgram(t))
+		})
+	}
+	run("solution", func(t *testing.T, p *program) {
 		args := []string{"--solution", "--twice", arg}
 		if len(lab.Parameters) > 0 {
 			args = append(args, "--student", "7") // the others have the specimen's values
 		}
 		r, ok, told := p.check(t, args...)
 		if bad, unjudged := failed(&r); !ok || len(bad)+len(unjudged) > 0 {
-			t.Errorf("failed %q, not judged %q\n%s", bad, unjudged, told)
+			t.Errorf("failed %q, not judged %q\n%s%s", bad, unjudged, told, seen(&r))
 		}
 	})
-	t.Run("untouched", func(t *testing.T) {
+	run("untouched", func(t *testing.T, p *program) {
 		r, ok, told := p.check(t, arg)
 		if bad, unjudged := failed(&r); ok || len(bad) != len(lab.Checks) || len(unjudged) > 0 {
-			t.Errorf("of %d checks %q failed, not judged %q\n%s", len(lab.Checks), bad, unjudged, told)
+			t.Errorf("of %d checks %q failed, not judged %q\n%s%s", len(lab.Checks), bad, unjudged, told, seen(&r))
 		}
 	})
 	for _, m := range lab.Mutants {
-		t.Run(m.Name, func(t *testing.T) {
+		run(m.Name, func(t *testing.T, p *program) {
 			want := slices.Sorted(slices.Values(m.Fails))
 			r, ok, told := p.check(t, "--mutant", m.Name, arg)
 			if bad, unjudged := failed(&r); ok || len(unjudged) > 0 || !slices.Equal(bad, want) {
-				t.Errorf("failed %q, want %q; not judged %q\n%s", bad, want, unjudged, told)
+				t.Errorf("failed %q, want %q; not judged %q\n%s%s", bad, want, unjudged, told, seen(&r))
 			}
 			if !strings.Contains(told, "exactly the checks failed") {
 				t.Errorf("it is not said that these were expected:\n%s", told)
 			}
 		})
 	}
+}
+
+// seen is what each check saw, for who looks for the reason of a failure.
+func seen(r *grade.Report) string {
+	var out strings.Builder
+	for _, c := range r.Results {
+		fmt.Fprintf(&out, "%s %s: %s\n", c.Outcome, c.Check, c.Seen)
+	}
+	return out.String()
 }
 
 // TestCheckCleansUp ends a check in the middle, in order and not: nothing stays.

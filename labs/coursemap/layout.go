@@ -13,9 +13,9 @@ const (
 	fullWidth  = 1200.0 // of a page that is 1280 wide
 	minCard    = 152.0  // narrower ones hold no title
 	maxCard    = 216.0
-	cardHeight = 58.0
-	columnGap  = 46.0
-	rowGap     = 24.0
+	cardHeight = 62.0
+	columnGap  = 54.0
+	rowGap     = 26.0
 	laneTitle  = 30.0
 	lanePad    = 14.0
 	edgePad    = 14.0
@@ -72,7 +72,7 @@ func (m *Map) layout() *layout {
 		lay.bySlug[l.Slug] = b
 	}
 	lay.card = min(max((fullWidth-2*edgePad-float64(columns-1)*columnGap)/float64(columns), minCard), maxCard)
-	lay.width = 2*edgePad + float64(columns)*lay.card + float64(columns-1)*columnGap
+	lay.width = max(fullWidth, 2*edgePad+float64(columns)*lay.card+float64(columns-1)*columnGap)
 	lay.arrange(m, columns)
 	lay.connect()
 	return lay
@@ -166,11 +166,21 @@ func (lay *layout) direct(b *box) []*box {
 
 // reaches says whether b requires a, by others too.
 func (lay *layout) reaches(a, b *box) bool {
-	if b.col <= a.col {
-		return false
+	seen := map[*box]bool{b: true}
+	for todo := []*box{b}; len(todo) > 0; {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, slug := range at.lab.Requires {
+			before := lay.bySlug[slug]
+			if before == nil || before.col >= at.col || seen[before] {
+				continue
+			}
+			if before == a {
+				return true
+			}
+			seen[before] = true
+			todo = append(todo, before)
+		}
 	}
-	return slices.ContainsFunc(b.lab.Requires, func(slug string) bool {
-		before := lay.bySlug[slug]
-		return before != nil && before.col < b.col && (before == a || lay.reaches(a, before))
-	})
+	return false
 }

@@ -49,7 +49,7 @@ func (m *Map) SVG(href func(*labs.Lab) string, look func(*labs.Lab) Look) string
 			class += " map-dim"
 		}
 		tip := e.points[len(e.points)-1]
-		fmt.Fprintf(&b, `<path class="%s" data-from="%s" data-to="%s" d="%s M%.1f %.1f l-7 -4 v8 z"/>`+"\n", class,
+		fmt.Fprintf(&b, `<g class="%s" data-from="%s" data-to="%s"><path d="%s"/><path class="map-head" d="M%.1f %.1f l-7.5 -4 v8 z"/></g>`+"\n", class,
 			e.from.lab.Slug, e.to.lab.Slug, rounded(e.points, 6), tip[0]-0.5, tip[1])
 	}
 	for _, bx := range lay.boxes {
@@ -72,12 +72,12 @@ func (lay *layout) drawCard(b *strings.Builder, bx *box, href string, look Look)
 	fmt.Fprintf(b, `<rect class="map-card" x="%.1f" y="%.1f" width="%.1f" height="%.0f" rx="6"/>`, bx.x, bx.y, lay.card, cardHeight)
 	facts := Facts(l)
 	lines := wrap(l.Title, lay.card-20, 13, 2)
-	y := bx.y + 24
+	y := bx.y + 27
 	switch {
 	case len(lines) == 2:
-		y = bx.y + 18
+		y = bx.y + 22
 	case facts == "":
-		y = bx.y + 34
+		y = bx.y + 36
 	}
 	for i, line := range lines {
 		fmt.Fprintf(b, `<text class="map-title" x="%.1f" y="%.1f">%s</text>`, bx.x+10, y+float64(i)*15.5, html.EscapeString(line))
@@ -93,7 +93,7 @@ func (lay *layout) drawCard(b *strings.Builder, bx *box, href string, look Look)
 		w := math.Ceil(textWidth(look.Word, 10.5)) + 16
 		x := bx.x + lay.card - w - 8
 		fmt.Fprintf(b, `<rect class="map-tag" x="%.1f" y="%.1f" width="%.0f" height="16" rx="8"/><text class="map-word" x="%.1f" y="%.1f">%s</text>`,
-			x, bx.y-9, w, x+w/2, bx.y+2.5, html.EscapeString(look.Word))
+			x, bx.y-11, w, x+w/2, bx.y+0.5, html.EscapeString(look.Word))
 	}
 	b.WriteString("</a>\n")
 }
@@ -185,13 +185,13 @@ func textWidth(s string, size float64) float64 {
 	for _, r := range s {
 		switch {
 		case strings.ContainsRune("iljtfr.,:;'|!()[] -·", r):
-			w += 0.38
+			w += 0.42
 		case strings.ContainsRune("mwMW@%…", r):
 			w += 0.95
 		case r >= 'A' && r <= 'Z', r > 0x2000:
-			w += 0.74
+			w += 0.8
 		default:
-			w += 0.61
+			w += 0.69
 		}
 	}
 	return w * size

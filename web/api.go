@@ -32,6 +32,9 @@ type labJSON struct {
 	Title       string          `json:"title"`
 	Summary     string          `json:"summary"`
 	Difficulty  labs.Difficulty `json:"difficulty,omitempty"`
+	Topic       string          `json:"topic,omitempty"`
+	Minutes     int             `json:"minutes,omitempty"`
+	Requires    []string        `json:"requires"`
 	Tags        []string        `json:"tags"`
 	Nodes       int             `json:"nodes"`
 	Digest      string          `json:"digest"`
@@ -41,7 +44,7 @@ type labJSON struct {
 
 func toLabJSON(l *labs.Lab) labJSON {
 	return labJSON{Slug: l.Slug, Title: l.Title, Summary: l.Summary, Difficulty: l.Difficulty,
-		Tags: list(l.Tags), Nodes: len(l.Topology.Nodes), Digest: l.Digest}
+		Topic: l.Topic, Minutes: l.Minutes, Requires: list(l.Requires), Tags: list(l.Tags), Nodes: len(l.Topology.Nodes), Digest: l.Digest}
 }
 
 // rackJSON is a rack. State is nil when it does not run.

@@ -28,7 +28,7 @@ type guides struct {
 	policy   *bluemonday.Policy
 
 	mu   sync.Mutex
-	done map[*labs.Lab]template.HTML // guarded by mu; labs do not change. Not those with parameters: each student has one
+	done map[*labs.Lab]func() (template.HTML, error) // guarded by mu; each renders once. Labs do not change, and a student's is one of its own
 }
 
 // maxGuides is how many rendered guides are kept.
@@ -51,28 +51,27 @@ func newGuides() *guides {
 			goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(fences{}, 100))),
 		)...),
 		policy: p,
-		done:   make(map[*labs.Lab]template.HTML),
+		done:   make(map[*labs.Lab]func() (template.HTML, error)),
 	}
 }
 
-// of gives a lab's guide.
+// of gives a lab's guide. Whoever asks for one waits for that one alone: 500 KiB
+// of Markdown may take a second.
 func (g *guides) of(l *labs.Lab) (template.HTML, error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if h, ok := g.done[l]; ok {
-		return h, nil
+	once, ok := g.done[l]
+	if !ok {
+		if len(g.done) >= maxGuides {
+			clear(g.done) // versions and students that nobody asks for any more among them
+		}
+		once = sync.OnceValues(func() (template.HTML, error) { return g.render(l.Guide) })
+		g.done[l] = once
 	}
-	h, err := g.render(l.Guide)
-	if err == nil && len(l.Parameters) > 0 {
-		return h, nil
-	}
+	g.mu.Unlock()
+	h, err := once()
 	if err != nil {
 		return "", fmt.Errorf("rendering the guide of %s: %w", l.Slug, err)
 	}
-	if len(g.done) >= maxGuides {
-		clear(g.done) // versions that nobody reads any more among them
-	}
-	g.done[l] = h
 	return h, nil
 }
 

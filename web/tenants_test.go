@@ -50,6 +50,10 @@ var tenants = map[string]denied{
 	"GET /api/v1/labs/{lab}":      {401, 404, 0, 404, 0},
 	"GET /api/v1/labs/{lab}/rack": {401, 404, 404, 404, 404}, "POST /api/v1/labs/{lab}/rack": {401, 404, 0, 404, 0},
 
+	"GET /catalog": own, "GET /api/v1/catalog": own, "GET /catalog/{lab}": {401, 404, 0, 404, 0},
+	"POST /catalog/{lab}/use": teach, "POST /catalog/{lab}/copy": teach, "POST /api/v1/labs/{lab}/copy": teach,
+	"PUT /api/v1/courses/{course}/labs/{lab}": staffs,
+
 	"GET /racks/{rack}": owners, "GET /racks/{rack}/published/{node}/{port}": owners,
 	"GET /api/v1/racks/{rack}": owners, "DELETE /api/v1/racks/{rack}": owners, "POST /api/v1/racks/{rack}/do": owners,
 	"GET /api/v1/racks/{rack}/stream":  {401, 422, 422, 422, 422}, // no websocket; TestStreamRoles has those

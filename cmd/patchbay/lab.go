@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"github.com/patchbay/patchbay/labs"
@@ -18,25 +17,12 @@ import (
 
 type labCmd struct {
 	List     labListCmd     `cmd:"" help:"List the built-in labs."`
-	New      labNewCmd      `cmd:"" help:"Begin a lab: a small one that works, with a check, a solution and a wrong solution."`
+	New      labNewCmd      `cmd:"" help:"Begin a lab: a small one that works, with checks, a solution and two wrong solutions."`
 	Validate labValidateCmd `cmd:"" help:"Say what is wrong with a lab, with line, column and remedy."`
+	Lint     labLintCmd     `cmd:"" help:"Say what a lab that is in order still lacks to be a good one."`
 	Graph    labGraphCmd    `cmd:"" help:"Draw a lab."`
 	Pack     labPackCmd     `cmd:"" help:"Write an archive of the files that make a lab."`
 	Schema   labSchemaCmd   `cmd:"" help:"Print the JSON Schema of lab.yaml, for editors."`
-}
-
-type labListCmd struct{}
-
-func (labListCmd) Run() error {
-	all, err := catalog.Labs()
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, l := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Slug, plural(len(l.Topology.Nodes), "node"), l.Title)
-	}
-	return w.Flush()
 }
 
 type labValidateCmd struct {

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/patchbay/patchbay/labs"
 )
 
 // cli lists the subcommands; each has a file of its own.
@@ -43,7 +45,7 @@ func main() {
 		kong.UsageOnError(),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(&c.Folders),
-		kong.Vars{"wire_kinds": strings.Join(kindNames, ", ")},
+		kong.Vars{"wire_kinds": strings.Join(kindNames, ", "), "topics": strings.Join(labs.Topics(), ", ")},
 	)
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "patchbay:", err)

@@ -40,7 +40,8 @@ type entry struct {
 	Source   Source    `json:"source"`
 	By       string    `json:"by,omitempty"`
 	Hidden   bool      `json:"hidden,omitempty"`
-	Versions []Version `json:"versions"` // the newest last
+	Origin   *Origin   `json:"origin,omitempty"` // of a copy
+	Versions []Version `json:"versions"`         // the newest last
 }
 
 // index is the file that says which labs there are.

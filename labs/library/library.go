@@ -283,6 +283,7 @@ type Info struct {
 	Source   Source
 	By       string // who sent the newest version
 	Hidden   bool
+	Origin   *Origin   // of a copy
 	Versions []Version // the newest first
 }
 
@@ -299,7 +300,7 @@ func (l *Library) Info(slug string) (Info, error) {
 	}
 	versions := slices.Clone(e.Versions)
 	slices.Reverse(versions)
-	return Info{Slug: slug, Source: e.Source, By: e.By, Hidden: e.Hidden, Versions: versions}, nil
+	return Info{Slug: slug, Source: e.Source, By: e.By, Hidden: e.Hidden, Origin: e.Origin, Versions: versions}, nil
 }
 
 // Remove hides a lab that was sent: nobody finds it any more, racks that run

@@ -1,5 +1,6 @@
 // What pages other than the lab's need of script: little. They work without it.
 
+import { startCatalog } from "./catalog.ts";
 import { ask } from "./dialog.ts";
 import { copy } from "./dom.ts";
 import { startLive } from "./live.ts";
@@ -64,6 +65,7 @@ function localise(root: ParentNode): void {
 localise(document);
 
 startLive(localise);
+startCatalog();
 
 // <input type="datetime-local" data-utc> holds UTC from the server and in what
 // is sent to it; in between it shows the reader's own time.

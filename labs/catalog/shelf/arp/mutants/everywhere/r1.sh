@@ -1,0 +1,2 @@
+#!/bin/sh -e
+sysctl -q -w net.ipv4.conf.all.proxy_arp=1

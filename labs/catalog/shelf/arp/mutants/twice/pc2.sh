@@ -1,0 +1,2 @@
+#!/bin/sh -e
+ip addr show dev eth0

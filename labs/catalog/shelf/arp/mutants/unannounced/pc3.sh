@@ -1,0 +1,2 @@
+#!/bin/sh -e
+ip addr add ((block.100))/23 dev eth0

@@ -1,0 +1,2 @@
+#!/bin/sh -e
+ip addr del ((block.100))/23 dev eth0

@@ -1,0 +1,2 @@
+#!/bin/sh -e
+ip link set eth0 up

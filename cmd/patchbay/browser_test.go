@@ -14,7 +14,7 @@ import (
 // solution gives the lines that solve a lab on a node, as a student types them.
 func solution(t *testing.T, lab, node string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../labs/catalog", lab, "solution", node+".sh"))
+	text, err := os.ReadFile(filepath.Join("../../labs/catalog/shelf", lab, "solution", node+".sh"))
 	if err != nil {
 		t.Fatal(err)
 	}

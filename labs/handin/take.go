@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/patchbay/patchbay/labs"
@@ -142,6 +144,12 @@ func sentence(err error) string {
 		return "It took too long."
 	case errors.Is(err, context.Canceled):
 		return "The server was stopped meanwhile."
+	}
+	if r, ok := errors.AsType[*rack.Refusal](err); ok && r.Status == http.StatusConflict { // in words for who works there
+		return strings.TrimSuffix(r.Error(), ".") + "."
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return "The server's disk is full."
 	}
 	if short := rack.Shortage(err, "the work"); short != "" {
 		return short

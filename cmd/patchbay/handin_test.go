@@ -326,6 +326,9 @@ func TestServerDies(t *testing.T) {
 			if phase.name == "grading" {
 				t.Error("a submission that was taken is lost")
 			}
+			if code, page := d.get(d.student, fmt.Sprintf("/submissions/%d", s.ID)); code != http.StatusNotFound || !strings.Contains(page, "no attempt") || !strings.Contains(page, "Hand in again") {
+				t.Errorf("killed while %s, the page is %d\n%s", phase.name, code, page)
+			}
 			s = d.handIn()
 		}
 		attempt++

@@ -85,7 +85,13 @@ func (d *Desk) take(ctx context.Context, s *labs.Submission, r labs.RackRecord) 
 	if err := errors.Join(os.RemoveAll(d.folder(s)), d.Store.DropSubmission(after, s.ID)); err != nil {
 		d.Log.Error("dropping a submission", "submission", s.ID, "err", err)
 	}
-	d.setProgress(s.ID, Progress{Failed: sentence(err) + " Nothing was handed in, and it cost no attempt.", By: s.UserID})
+	d.notTaken(s, sentence(err))
+}
+
+// notTaken keeps for the student why a submission is not there.
+func (d *Desk) notTaken(s *labs.Submission, why string) {
+	d.setProgress(s.ID, Progress{Failed: why + " Nothing was handed in, and it cost no attempt.",
+		By: s.UserID, Assignment: s.AssignmentID, Team: s.TeamID})
 }
 
 func (d *Desk) copyWork(ctx context.Context, s *labs.Submission, r labs.RackRecord) error {
@@ -187,6 +193,7 @@ func (d *Desk) recover(ctx context.Context) error {
 		if err := os.RemoveAll(d.folder(s)); err != nil {
 			d.Log.Error("removing what was not handed in to the end", "err", err)
 		}
+		d.notTaken(s, "The server was stopped while this was being handed in.")
 	}
 	return d.removeParts()
 }

@@ -27,7 +27,7 @@ func TestCloseCourse(t *testing.T) {
 		t.Errorf("sections stay open: %q, %v", codesOf(all), err)
 	}
 	zed := s.user("zed", labs.Student)
-	if _, err := s.db.Join(ctx, x.JoinCode, zed.ID); labs.CodeOf(err) != labs.NotFound {
+	if _, err := s.db.Join(ctx, zed.ID, x.JoinCode); labs.CodeOf(err) != labs.NotFound {
 		t.Errorf("the section's code still works: %v", err)
 	}
 	ivan.post(s.course+"/sections/"+itoa(x.ID), url.Values{"do": {"open"}}).wants(t, http.StatusSeeOther)

@@ -25,7 +25,9 @@ func TestCraftedDisks(t *testing.T) {
 	if err := b.client.Snapshot(t.Context(), whole); err != nil {
 		t.Fatal(err)
 	}
-	file := func(path string) grade.Kinds { return grade.Kinds{File: &grade.File{Node: "pc1", Path: path, Contains: []string{"right"}}} }
+	file := func(path string) grade.Kinds {
+		return grade.Kinds{File: &grade.File{Node: "pc1", Path: path, Contains: []string{"right"}}}
+	}
 	for _, c := range []struct {
 		name  string
 		write []string // debugfs's commands

@@ -76,14 +76,6 @@ func zipFile(t *testing.T, entries []entry) []byte {
 // TestHostileArchives sends archives through the form and to the API: each is
 // refused with a sentence, and nothing is written anywhere.
 func TestHostileArchives(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "library")
-	l, err := library.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	s := newSite(t, func(c *web.Config) { c.Library, c.Labs = l, nil })
-	ivan, script := s.as("ivan"), s.script("ivan")
 	var many []entry
 	for i := range 10_000 {
 		many = append(many, entry{name: fmt.Sprintf("a/nodes/pc1/f%d", i), body: "x"})
@@ -111,7 +103,15 @@ func TestHostileArchives(t *testing.T) {
 		{"a file and a folder", []entry{{name: "a/x", body: "1"}, {name: "a/x/y", body: "2"}}, "both a file and a folder"},
 		{"twice", one("a/guide.md", "other"), "is there twice"},
 	} {
-		t.Run(c.about, func(t *testing.T) {
+		t.Run(c.about, func(t *testing.T) { // with a server of its own, which has not been sent much yet
+			dir := filepath.Join(t.TempDir(), "library")
+			l, err := library.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			s := newSite(t, func(c *web.Config) { c.Library, c.Labs = l, nil })
+			ivan, script := s.as("ivan"), s.script("ivan")
 			all := append([]entry{{name: "a/lab.yaml", body: "title: A\nnodes: {pc1: {}}\n"}, {name: "a/guide.md", body: "# Do\n"}}, c.more...)
 			before := tree(t, dir)
 			for name, data := range map[string][]byte{"a.tar.gz": tarGz(t, all), "a.zip": zipFile(t, all)} {

@@ -184,6 +184,7 @@ func (d *Desk) recover(ctx context.Context) error {
 	}
 	for i := range dropped {
 		s := &dropped[i]
+		d.notTaken(s, "The server was stopped while this was being handed in.")
 		// The rack that it was taken from may still be frozen.
 		if spec, err := rack.ReadSpec(d.folder(s)); err == nil {
 			if err := d.Racks.Thaw(ctx, spec.ID); err != nil && labs.CodeOf(err) != labs.NotFound {
@@ -193,7 +194,6 @@ func (d *Desk) recover(ctx context.Context) error {
 		if err := os.RemoveAll(d.folder(s)); err != nil {
 			d.Log.Error("removing what was not handed in to the end", "err", err)
 		}
-		d.notTaken(s, "The server was stopped while this was being handed in.")
 	}
 	return d.removeParts()
 }

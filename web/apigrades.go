@@ -256,15 +256,27 @@ func (s *Server) seenReport(ctx context.Context, sub *labs.Submission, as *labs.
 	if err != nil || report == nil {
 		return nil, err
 	}
-	see := sight{staff: staff}
-	if !staff {
-		st, err := s.store.Standing(ctx, as.ID, actorOf(ctx).ID)
-		if err != nil {
-			return nil, err
-		}
-		see.due = as.ShowsAfter(st.Window, time.Now())
-		report = report.Seen(see.due)
+	if report, err = s.seenBy(ctx, report, as, staff); err != nil {
+		return nil, err
 	}
+	for i := range report.Results {
+		report.Results[i].Evidence = nil
+	}
+	return report, nil
+}
+
+// seenBy is a report as far as whoever asks may see it.
+func (s *Server) seenBy(ctx context.Context, report *grade.Report, as *labs.Assignment, staff bool) (*grade.Report, error) {
+	if staff {
+		return report, nil
+	}
+	st, err := s.store.Standing(ctx, as.ID, actorOf(ctx).ID)
+	if err != nil {
+		return nil, err
+	}
+	see := sight{due: as.ShowsAfter(st.Window, time.Now())}
+	report = report.Seen(see.due)
+	report.Warnings = nil // for staff, as on the page
 	for i := range report.Results {
 		report.Results[i] = shown(report.Results[i], see)
 	}
@@ -274,11 +286,7 @@ func (s *Server) seenReport(ctx context.Context, sub *labs.Submission, as *labs.
 // droppedSubmission says why a submission that was begun is not there, if that
 // is known.
 func (s *Server) droppedSubmission(r *http.Request, err error) error {
-	id, bad := pathID(r, "submission")
-	if bad != nil || s.desk == nil {
-		return err
-	}
-	if p, ok := s.desk.Progress(id); ok && p.Failed != "" && p.By == actorOf(r.Context()).ID {
+	if p, ok := s.notTaken(r); ok && labs.CodeOf(err) == labs.NotFound {
 		return labs.Errorf(labs.NotFound, "%s", p.Failed)
 	}
 	return err
@@ -305,11 +313,14 @@ func (s *Server) taughtSubmission(r *http.Request) (labs.Submission, labs.Assign
 	return sub, as, err
 }
 
-// apiReport is what a submission's checks found, whole: for staff alone.
+var errReportHeld = labs.Errorf(labs.Conflict, "The report is shown once your instructor releases the grades.")
+
+// apiReport is what a submission's checks found: whole for staff, for its
+// students as far as the assignment shows it, and without evidence.
 func (s *Server) apiReport(w http.ResponseWriter, r *http.Request) error {
-	sub, _, staff, err := s.findSubmission(r)
-	if err == nil && !staff {
-		err = errNoSubmission
+	sub, as, staff, err := s.findSubmission(r)
+	if err == nil && !staff && !as.ShowsGrades() {
+		err = errReportHeld
 	}
 	if err != nil {
 		return err
@@ -331,6 +342,9 @@ func (s *Server) apiReport(w http.ResponseWriter, r *http.Request) error {
 	}
 	if report == nil {
 		return labs.Errorf(labs.NotFound, "There is no such report of this submission (yet).")
+	}
+	if report, err = s.seenBy(r.Context(), report, &as, staff); err != nil {
+		return err
 	}
 	name := fmt.Sprintf("submission-%d", sub.ID)
 	switch r.URL.Query().Get("format") {

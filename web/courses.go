@@ -183,7 +183,7 @@ func (s *Server) memberRows(ctx context.Context, d *courseData, chosen map[strin
 	for _, a := range d.Assignments {
 		assignments[a.ID] = a.Title
 	}
-	racks, err := s.racksByUser(ctx, chosen, assignments)
+	racks, err := s.racksByUser(ctx, d.ID, chosen, assignments)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,7 @@ func (s *Server) memberRows(ctx context.Context, d *courseData, chosen map[strin
 
 // racksByUser lists the racks that run one of the labs, to practise, or that
 // are for one of the assignments, whose titles are given.
-func (s *Server) racksByUser(ctx context.Context, slugs map[string]bool, assignments map[int64]string) (map[int64][]memberRack, error) {
+func (s *Server) racksByUser(ctx context.Context, course int64, slugs map[string]bool, assignments map[int64]string) (map[int64][]memberRack, error) {
 	running, err := s.racks.Running(ctx)
 	if err != nil {
 		return nil, err
@@ -214,6 +214,13 @@ func (s *Server) racksByUser(ctx context.Context, slugs map[string]bool, assignm
 		if title := assignments[rec.AssignmentID]; title != "" {
 			by[rec.UserID] = append(by[rec.UserID], memberRack{ID: id, Title: title})
 		} else if l, ok := s.lab(rec.LabSlug); ok && slugs[rec.LabSlug] && rec.AssignmentID == 0 && rec.SubmissionID == 0 {
+			ours, err := s.practisedIn(ctx, course, rec)
+			if err != nil {
+				return nil, err
+			}
+			if !ours {
+				continue
+			}
 			by[rec.UserID] = append(by[rec.UserID], memberRack{ID: id, Title: l.Title})
 		}
 	}
@@ -324,7 +331,7 @@ func (s *Server) renewJoinCode(w http.ResponseWriter, r *http.Request) error {
 	if open {
 		s.flash(r.Context(), "The course has a new join code. The old one no longer works.")
 	} else {
-		s.flash(r.Context(), "The course is closed: its join code no longer works. Sections have codes of their own.")
+		s.flash(r.Context(), "The course is closed: neither its join code nor those of its sections work any longer.")
 	}
 	return redirect(w, r, coursePath(c.ID))
 }

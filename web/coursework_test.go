@@ -105,7 +105,7 @@ func TestCourseworkRoles(t *testing.T) {
 		{s.api + "/submissions", [7]int{401, 404, 200, 200, 404, 200, 200}},
 		{s.api + "/students/" + ada + "/grade", [7]int{401, 404, 404, 404, 404, 200, 200}},
 		{subPath, [7]int{401, 404, 200, 404, 404, 200, 200}},
-		{subPath + "/report", [7]int{401, 404, 404, 404, 404, 200, 200}},
+		{subPath + "/report", [7]int{401, 404, 200, 404, 404, 200, 200}},
 		{course + "/assignments", [7]int{401, 404, 200, 200, 404, 200, 200}},
 		{course + "/sections", [7]int{401, 404, 404, 404, 404, 200, 200}},
 		{course + "/grades", [7]int{401, 404, 404, 404, 404, 200, 200}},

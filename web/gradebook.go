@@ -23,6 +23,7 @@ type gradebook struct {
 	Section     int64  // shown alone; 0: all
 	Sort        string // name, login, section, total, or an assignment's number
 	Down        bool
+	full        []float64 // what the labs' own checks are worth, in the order of Assignments
 }
 
 type gradeRow struct {
@@ -32,8 +33,8 @@ type gradeRow struct {
 	Total, OutOf float64
 }
 
-// outOf is what full marks of an assignment are; 0 when nobody has a grade yet
-// and it does not say.
+// outOf is what full marks of an assignment are: what it says, what grades are
+// out of, or what its lab's checks are worth. 0 is not known.
 func (g *gradebook) outOf(i int) float64 {
 	if p := g.Assignments[i].Points; p != 0 {
 		return p
@@ -41,6 +42,9 @@ func (g *gradebook) outOf(i int) float64 {
 	most := 0.0
 	for _, r := range g.Rows {
 		most = max(most, r.Cells[i].Grade.OutOf)
+	}
+	if most == 0 {
+		return g.full[i]
 	}
 	return most
 }
@@ -98,6 +102,13 @@ func (s *Server) gradebook(ctx context.Context, c labs.Course) (*gradebook, erro
 		}
 	}
 	for _, a := range g.Assignments {
+		worth := 0.0
+		if l, err := s.labOf(&a); err == nil { // one that is gone is worth what it was
+			for i := range l.Checks {
+				worth += l.Checks[i].Points
+			}
+		}
+		g.full = append(g.full, worth)
 		all, err := s.store.Standings(ctx, a.ID, ids...)
 		if err != nil {
 			return nil, err

@@ -20,7 +20,7 @@ func (s *Server) openDesk() error {
 	var err error
 	s.desk, err = handin.New(handin.Config{
 		Store: s.store, Racks: s.cfg.Grading, Lab: s.studentLab,
-		Dir: s.cfg.Submissions, Workers: s.cfg.Graders, Log: s.log,
+		Dir: s.cfg.Submissions, Workers: s.cfg.Graders, Keep: s.cfg.KeepSubmissions, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -138,14 +138,16 @@ func (s *Server) reopen(ctx context.Context, a actor, sub *labs.Submission, as *
 	if err != nil {
 		return rec, err
 	}
-	runs, err := s.racks.Runs(ctx, rec.ID)
-	if err != nil || runs {
-		return rec, err
-	}
-	if !s.starts.allow(a.Login) {
-		return rec, errTooMany("You have started many labs in a short time. Please wait a few seconds.")
-	}
-	return rec, s.desk.Reopen(ctx, sub, rec.ID, a.Login)
+	return rec, s.startOnce(ctx, rec.ID, func(ctx context.Context) error {
+		runs, err := s.racks.Runs(ctx, rec.ID)
+		if err != nil || runs {
+			return err
+		}
+		if err := s.mayStart(a); err != nil {
+			return err
+		}
+		return s.desk.Reopen(ctx, sub, rec.ID, a.Login)
+	})
 }
 
 func (s *Server) apiReopen(w http.ResponseWriter, r *http.Request) error {

@@ -68,6 +68,11 @@ func (s *Server) leaks(ctx context.Context, course int64) ([]leakRow, error) {
 	for _, rec := range records {
 		practice := rec.AssignmentID == 0 && rec.SubmissionID == 0 &&
 			slices.ContainsFunc(have, func(l labs.CourseLab) bool { return l.Slug == rec.LabSlug })
+		if practice {
+			if practice, err = s.practisedIn(ctx, course, rec); err != nil {
+				return nil, err
+			}
+		}
 		owners := people[labs.StudentKey(rec.UserID, rec.TeamID)]
 		if len(owners) == 0 || !practice && !ours[rec.AssignmentID] {
 			continue

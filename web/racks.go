@@ -74,7 +74,7 @@ func (s *Server) teachesRack(ctx context.Context, a actor, rec labs.RackRecord) 
 		id = sub.AssignmentID
 	}
 	if id == 0 {
-		return s.teachesLab(ctx, a, rec.UserID, rec.LabSlug)
+		return s.teachesPractice(ctx, a, rec)
 	}
 	_, staff, err := s.findAssignment(ctx, a, id)
 	if labs.CodeOf(err) == labs.NotFound {
@@ -83,8 +83,8 @@ func (s *Server) teachesRack(ctx context.Context, a actor, rec labs.RackRecord) 
 	return staff, err
 }
 
-// teachesLab says whether a is staff of a course that has the student and the lab.
-func (s *Server) teachesLab(ctx context.Context, a actor, student int64, slug string) (bool, error) {
+// teachesPractice says whether a is staff of a course that a practice rack is of.
+func (s *Server) teachesPractice(ctx context.Context, a actor, rec labs.RackRecord) (bool, error) {
 	courses, err := s.store.CoursesOf(ctx, a.ID)
 	if err != nil {
 		return false, err
@@ -93,18 +93,45 @@ func (s *Server) teachesLab(ctx context.Context, a actor, student int64, slug st
 		if !c.Staff {
 			continue
 		}
-		if _, err := s.store.Enrolment(ctx, c.ID, student); err != nil {
-			if labs.CodeOf(err) == labs.NotFound {
-				continue
-			}
+		has, err := s.courseHasLab(ctx, c.ID, rec.LabSlug)
+		if err != nil {
 			return false, err
 		}
-		has, err := s.courseHasLab(ctx, c.ID, slug)
-		if has || err != nil {
-			return has, err
+		if !has {
+			continue
+		}
+		if ours, err := s.practisedIn(ctx, c.ID, rec); ours || err != nil {
+			return ours, err
 		}
 	}
 	return false, nil
+}
+
+// practisedIn says whether a practice rack is of a course, which has its lab:
+// its student is in the course, and came before the rack or has the lab by no
+// other course. To put a stranger's login on a roster must not be enough to
+// look into what they had begun elsewhere.
+func (s *Server) practisedIn(ctx context.Context, course int64, rec labs.RackRecord) (bool, error) {
+	e, err := s.store.Enrolment(ctx, course, rec.UserID)
+	if labs.CodeOf(err) == labs.NotFound {
+		return false, nil
+	}
+	if err != nil || !rec.CreatedAt.Before(e.CreatedAt) {
+		return err == nil, err
+	}
+	all, err := s.store.CoursesOf(ctx, rec.UserID)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range all {
+		if c.ID == course {
+			continue
+		}
+		if has, err := s.courseHasLab(ctx, c.ID, rec.LabSlug); has || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func (s *Server) courseHasLab(ctx context.Context, course int64, slug string) (bool, error) {
@@ -152,7 +179,13 @@ func (s *Server) startRackFor(ctx context.Context, a actor, l *labs.Lab, f labs.
 	if err != nil {
 		return labs.RackRecord{}, err
 	}
-	started := s.starting.DoChan(rec.ID, func() (any, error) {
+	return rec, s.startOnce(ctx, rec.ID, func(ctx context.Context) error { return s.bringUp(ctx, a, l, rec) })
+}
+
+// startOnce starts a rack, once for all who ask for it at the same time. Who
+// goes away meanwhile does not stop it half-way; Close does, and waits for it.
+func (s *Server) startOnce(ctx context.Context, id string, start func(context.Context) error) error {
+	started := s.starting.DoChan(id, func() (any, error) {
 		if !s.live.enter() {
 			return nil, errRestarts
 		}
@@ -160,17 +193,25 @@ func (s *Server) startRackFor(ctx context.Context, a actor, l *labs.Lab, f labs.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
 		defer cancel()
 		defer context.AfterFunc(s.ending, cancel)()
-		return nil, s.bringUp(ctx, a, l, rec)
+		return nil, start(ctx)
 	})
 	select {
 	case <-ctx.Done():
-		return rec, fmt.Errorf("starting rack %s: %w", rec.ID, ctx.Err())
+		return fmt.Errorf("starting rack %s: %w", id, ctx.Err())
 	case res := <-started:
 		if res.Err != nil && s.ending.Err() != nil {
-			return rec, errRestarts
+			return errRestarts
 		}
-		return rec, res.Err
+		return res.Err
 	}
+}
+
+// mayStart takes one of the starts that a has.
+func (s *Server) mayStart(a actor) error {
+	if s.starts.allow(strconv.FormatInt(a.ID, 10)) {
+		return nil
+	}
+	return errTooMany("You have started many labs in a short time. Please wait a few seconds.")
 }
 
 func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.RackRecord) error {
@@ -178,8 +219,8 @@ func (s *Server) bringUp(ctx context.Context, a actor, l *labs.Lab, rec labs.Rac
 	if err != nil || running {
 		return err
 	}
-	if !s.starts.allow(strconv.FormatInt(a.ID, 10)) {
-		return errTooMany("You have started many labs in a short time. Please wait a few seconds.")
+	if err := s.mayStart(a); err != nil {
+		return err
 	}
 	own, err := s.personal(ctx, l, rec.RackFor)
 	if err != nil {

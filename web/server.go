@@ -72,9 +72,10 @@ type Config struct {
 	// Grading is where labs are checked, and Submissions the folder in which
 	// lies what was handed in; without them nothing is checked or taken. Graders
 	// is how many submissions are graded at once; 0 means 1.
-	Grading     handin.Racks
-	Submissions string
-	Graders     int
+	Grading         handin.Racks
+	Submissions     string
+	Graders         int
+	KeepSubmissions time.Duration // how long the disks of superseded attempts are kept; 0: for ever
 
 	Uplink     []outside.Rule // what labs may reach outside; none lets nothing out
 	Cache      string         // the folder of kernels and images, for the racks

@@ -110,13 +110,38 @@ func isText(kind string) bool { return strings.HasPrefix(kind, "text/") || kind 
 func (s *Server) submissionPage(w http.ResponseWriter, r *http.Request) error {
 	sub, as, staff, err := s.findSubmission(r)
 	if err != nil {
-		return s.droppedSubmission(r, err)
+		return s.notTakenPage(w, r, err)
 	}
 	d, err := s.submissionData(r.Context(), actorOf(r.Context()), sub, as, staff)
 	if err != nil {
 		return err
 	}
 	return s.render(w, r, http.StatusOK, view{Page: "submission", Title: "Attempt for " + as.Title, Data: d})
+}
+
+// notTaken is why a submission that was begun is not there, for who handed in
+// and their team.
+func (s *Server) notTaken(r *http.Request) (p handin.Progress, ok bool) {
+	id, err := pathID(r, "submission")
+	if err != nil || s.desk == nil {
+		return p, false
+	}
+	p, ok = s.desk.Progress(id)
+	me := actorOf(r.Context()).ID
+	if !ok || p.Failed == "" || p.By == me || p.Team == 0 {
+		return p, ok && p.Failed != "" && p.By == me
+	}
+	st, err := s.store.Standing(r.Context(), p.Assignment, me)
+	return p, err == nil && st.TeamID == p.Team
+}
+
+// notTakenPage says that something was not handed in, and offers to do so again.
+func (s *Server) notTakenPage(w http.ResponseWriter, r *http.Request, err error) error {
+	p, ok := s.notTaken(r)
+	if labs.CodeOf(err) != labs.NotFound || !ok {
+		return err
+	}
+	return s.render(w, r, http.StatusNotFound, view{Page: "nottaken", Title: "Not handed in", Data: p})
 }
 
 func (s *Server) submissionData(ctx context.Context, a actor, sub labs.Submission, as labs.Assignment, staff bool) (submissionData, error) {

@@ -36,7 +36,11 @@ func gradebookCSV(g *gradebook) string {
 	worth := []string{"Points Possible", "", "", "", ""}
 	for i := range g.Assignments {
 		header = append(header, g.Assignments[i].Title)
-		worth = append(worth, number(g.outOf(i)))
+		full := "" // an assignment of 0 points would count for nothing
+		if n := g.outOf(i); n != 0 {
+			full = number(n)
+		}
+		worth = append(worth, full)
 	}
 	rows := [][]string{header, worth}
 	for _, r := range g.Rows {

@@ -104,7 +104,7 @@ var tenants = map[string]denied{
 	"GET /api/v1/submissions/{submission}":                               owners,
 	"POST /api/v1/submissions/{submission}/regrade":                      staffs,
 	"POST /api/v1/submissions/{submission}/reopen":                       staffs,
-	"GET /api/v1/submissions/{submission}/report":                        staffs,
+	"GET /api/v1/submissions/{submission}/report":                        owners,
 
 	"GET /labs": teach, "POST /labs": teach, "GET /labs/{lab}/versions": teach, "GET /labs/{lab}/versions/{digest}": teach,
 	"POST /labs/{lab}/remove": teach, "GET /courses": teach, "POST /courses": teach,

@@ -34,6 +34,9 @@ type site struct {
 	url   string
 	out   *output
 	args  []string // of serve, besides
+
+	within []string // what executes it; nobody else when empty
+
 	cmd   *exec.Cmd
 	ended chan error
 }
@@ -62,8 +65,18 @@ func newSite(t *testing.T) *site {
 // serveSite is newSite for who needs no browser; need says what else is missing.
 func serveSite(t *testing.T, need error, args ...string) *site {
 	t.Helper()
+	return serveWithin(t, nil, need, args...)
+}
+
+// serveWithin is serveSite with a program, and its arguments, that executes the
+// server; STATE among them is the state folder.
+func serveWithin(t *testing.T, within []string, need error, args ...string) *site {
+	t.Helper()
 	exe, cache := programs(t, need)
 	s := &site{t: t, exe: exe, state: t.TempDir(), cache: cache, addr: "127.0.0.1:0", args: args}
+	for _, w := range within {
+		s.within = append(s.within, strings.ReplaceAll(w, "STATE", s.state))
+	}
 	t.Cleanup(s.cleanUp)
 	s.start()
 	return s
@@ -73,8 +86,9 @@ func serveSite(t *testing.T, need error, args ...string) *site {
 func (s *site) start() {
 	s.t.Helper()
 	s.out = &output{}
-	s.cmd = exec.Command(s.exe, "--state", s.state, "--cache", s.cache, "serve", "--listen", s.addr)
-	s.cmd.Args = append(s.cmd.Args, s.args...)
+	line := append(append([]string{}, s.within...), s.exe, "--state", s.state, "--cache", s.cache, "serve", "--listen", s.addr)
+	line = append(line, s.args...)
+	s.cmd = exec.Command(line[0], line[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)

@@ -35,6 +35,7 @@ type serveCmd struct {
 	PublishDomain string         `help:"Domain below which pages that run in labs are shown, each on a host of its own (wildcard DNS, and a wildcard certificate); without it they open on this machine alone." placeholder:"DOMAIN" env:"PATCHBAY_PUBLISH_DOMAIN"`
 	Labs          string         `help:"Folder of labs, such as a git work tree: each folder in it with a lab.yaml is served, and read again when it changes or on SIGHUP." placeholder:"DIR" type:"existingdir" env:"PATCHBAY_LABS"`
 	Graders       int            `help:"How many submissions are graded at once, each with the machines of its lab, behind everything else that runs." default:"1" env:"PATCHBAY_GRADERS"`
+	KeepDisks     time.Duration  `name:"keep-submissions" help:"Delete the disks of handed-in attempts that are this old and that a later graded attempt superseded, unless a grade is made of them; reports and scores stay. 0 keeps all." default:"0" placeholder:"DURATION" env:"PATCHBAY_KEEP_SUBMISSIONS"`
 	Debug         string         `help:"Loopback address for profiles (net/http/pprof); none by default." placeholder:"ADDRESS"`
 	LogJSON       bool           `help:"Log JSON instead of text."`
 }
@@ -81,7 +82,7 @@ func (c *serveCmd) Run(ctx context.Context, f *Folders) (err error) {
 
 		Log: log,
 
-		Grading: racks, Submissions: filepath.Join(f.State, "submissions"), Graders: c.Graders,
+		Grading: racks, Submissions: filepath.Join(f.State, "submissions"), Graders: c.Graders, KeepSubmissions: c.KeepDisks,
 	})
 	if err != nil {
 		return err
@@ -99,6 +100,9 @@ func (c *serveCmd) Run(ctx context.Context, f *Folders) (err error) {
 func (c *serveCmd) check() error {
 	if u := c.PublicURL; u != nil && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/") {
 		return fmt.Errorf("--public-url %s: give the scheme and the host alone, such as https://labs.example.org", u)
+	}
+	if c.KeepDisks < 0 {
+		return fmt.Errorf("--keep-submissions %v: give a time such as 720h, or 0 to keep all", c.KeepDisks)
 	}
 	if c.Debug != "" {
 		a, err := netip.ParseAddrPort(c.Debug)

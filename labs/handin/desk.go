@@ -50,6 +50,8 @@ type Store interface {
 	Reports(ctx context.Context, id int64) (live, fresh *grade.Report, err error)
 	FinishSubmission(ctx context.Context, id int64, digest string, score, worth float64) error
 	FailSubmission(ctx context.Context, id int64, sentence string) error
+	SupersededSubmissions(ctx context.Context, before time.Time) ([]labs.Submission, error)
+	SubmissionCounts(ctx context.Context, s *labs.Submission) (bool, error)
 }
 
 // Config is what a Desk is made of.
@@ -63,7 +65,9 @@ type Config struct {
 	// Workers is how many submissions are graded at once; 0 means 1. Each boots
 	// a lab's machines, behind everything else that the machine does.
 	Workers int
-	Log     *slog.Logger
+	// Keep is for how long the disks of superseded attempts are kept; 0 is for ever.
+	Keep time.Duration
+	Log  *slog.Logger
 }
 
 // GradingPrefix begins the names of the racks in which submissions are graded.
@@ -84,6 +88,8 @@ type Progress struct {
 	Total  int    `json:"total"`
 	Failed string `json:"failed,omitempty"` // why it was not taken, a sentence: it cost no attempt
 	By     int64  `json:"-"`                // who hands in
+
+	Assignment, Team int64 `json:"-"` // Team is 0 for who works alone
 }
 
 // Desk takes work and grades it. Its methods are safe for concurrent use.
@@ -127,6 +133,9 @@ func (d *Desk) Run(ctx context.Context) error {
 	for range d.Workers {
 		wg.Go(func() { d.worker(ctx) })
 	}
+	if d.Keep > 0 {
+		wg.Go(func() { d.tidier(ctx) })
+	}
 	<-ctx.Done()
 	d.mu.Lock()
 	d.open = false
@@ -148,7 +157,8 @@ func (d *Desk) Poke() {
 }
 
 // Progress says how the handing in of a submission goes. ok is false when
-// nothing is known: it is over, or was before the server's start.
+// nothing is known: it is over. What the server's end cut off is known to the
+// next one.
 func (d *Desk) Progress(id int64) (p Progress, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -183,7 +183,66 @@ func TestServerKilled(t *testing.T) {
 	if ids, _ := c.racks.IDs(ctx, "grading-"); len(ids) > 0 {
 		t.Errorf("left behind: %v", ids)
 	}
+	if p, ok := c.desk.Progress(s.ID); !ok || !strings.Contains(p.Failed, "no attempt") || p.By != c.student.ID || p.Assignment != c.assignment.ID {
+		t.Errorf("of what was not taken is said: %+v, %v", p, ok)
+	}
 	c.until(c.handIn().ID, labs.Graded)
+}
+
+// TestKeep deletes the disks of attempts that a later one superseded and no
+// grade is made of, and grades them again without harm.
+func TestKeep(t *testing.T) {
+	c := newClass(t, check("a", 1, false), check("b", 1, false))
+	c.racks.passes["fresh"] = all("a", "b")
+	var handed []labs.Submission
+	for _, passes := range [][]string{{"a"}, {"a", "b"}, nil, {"a"}} { // the second counts, the last is the newest
+		c.racks.passes[c.rack.ID] = all(passes...)
+		handed = append(handed, c.until(c.handIn().ID, labs.Graded))
+	}
+	c.end()
+	there := func() (have []bool) {
+		for _, s := range handed {
+			_, err := os.Stat(filepath.Join(c.dir, s.Folder))
+			have = append(have, err == nil)
+		}
+		return have
+	}
+	c.keep = time.Hour
+	c.start()
+	c.end()
+	if got := there(); !slices.Equal(got, []bool{true, true, true, true}) {
+		t.Errorf("before their time there are %v", got)
+	}
+	c.keep = time.Nanosecond
+	c.start()
+	for range 1000 {
+		if got := there(); !got[0] && !got[2] {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := there(); !slices.Equal(got, []bool{false, true, false, true}) {
+		t.Errorf("after their time there are %v", got)
+	}
+	ctx := context.Background()
+	if err := c.desk.Reopen(ctx, &handed[0], "again", "teacher"); labs.CodeOf(err) != labs.Conflict {
+		t.Errorf("opening what was deleted: %v", err)
+	}
+	c.publish("v2", check("a", 3, false))
+	if n, err := c.db.Regrade(ctx, c.assignment.ID); n != 4 || err != nil {
+		t.Fatalf("regrading %d, %v", n, err)
+	}
+	c.desk.Poke()
+	for i, want := range []struct {
+		score, worth float64
+	}{{1, 2}, {3, 3}, {0, 2}, {3, 3}} {
+		if s := c.until(handed[i].ID, labs.Graded); s.Score != want.score || s.Worth != want.worth {
+			t.Errorf("attempt %d has %v of %v, want %v", i+1, s.Score, s.Worth, want)
+		}
+	}
+	if live, _, err := c.db.Reports(ctx, handed[0].ID); err != nil || live == nil {
+		t.Errorf("the report is gone: %v", err)
+	}
 }
 
 // TestRegrade grades old work by a newer version of its lab.

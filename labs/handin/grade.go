@@ -28,6 +28,13 @@ func (d *Desk) grade(ctx context.Context, s *labs.Submission) {
 		}
 		return
 	}
+	if errors.Is(err, errDisksGone) && s.Regrade { // it keeps what it has
+		log.Info("not graded again: the disks of a superseded attempt are deleted")
+		if err := d.Store.FinishSubmission(after, s.ID, s.LabDigest, s.Score, s.Worth); err != nil {
+			log.Error("leaving a submission as it is", "err", err)
+		}
+		return
+	}
 	if err == nil {
 		score, worth, ok := final.Score()
 		if !ok {
@@ -202,6 +209,9 @@ func meaning(c grade.Check) string {
 // spec is what a rack needs that boots what was handed in.
 func (d *Desk) spec(s *labs.Submission, id string) (*rack.Spec, error) {
 	dir := d.folder(s)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil, errDisksGone
+	}
 	spec, err := rack.ReadSpec(dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was handed in: %w", err)

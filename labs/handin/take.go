@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/patchbay/patchbay/labs"
@@ -83,7 +85,13 @@ func (d *Desk) take(ctx context.Context, s *labs.Submission, r labs.RackRecord) 
 	if err := errors.Join(os.RemoveAll(d.folder(s)), d.Store.DropSubmission(after, s.ID)); err != nil {
 		d.Log.Error("dropping a submission", "submission", s.ID, "err", err)
 	}
-	d.setProgress(s.ID, Progress{Failed: sentence(err) + " Nothing was handed in, and it cost no attempt.", By: s.UserID})
+	d.notTaken(s, sentence(err))
+}
+
+// notTaken keeps for the student why a submission is not there.
+func (d *Desk) notTaken(s *labs.Submission, why string) {
+	d.setProgress(s.ID, Progress{Failed: why + " Nothing was handed in, and it cost no attempt.",
+		By: s.UserID, Assignment: s.AssignmentID, Team: s.TeamID})
 }
 
 func (d *Desk) copyWork(ctx context.Context, s *labs.Submission, r labs.RackRecord) error {
@@ -143,6 +151,12 @@ func sentence(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "The server was stopped meanwhile."
 	}
+	if r, ok := errors.AsType[*rack.Refusal](err); ok && r.Status == http.StatusConflict { // in words for who works there
+		return strings.TrimSuffix(r.Error(), ".") + "."
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return "The server's disk is full."
+	}
 	if short := rack.Shortage(err, "the work"); short != "" {
 		return short
 	}
@@ -170,6 +184,7 @@ func (d *Desk) recover(ctx context.Context) error {
 	}
 	for i := range dropped {
 		s := &dropped[i]
+		d.notTaken(s, "The server was stopped while this was being handed in.")
 		// The rack that it was taken from may still be frozen.
 		if spec, err := rack.ReadSpec(d.folder(s)); err == nil {
 			if err := d.Racks.Thaw(ctx, spec.ID); err != nil && labs.CodeOf(err) != labs.NotFound {

@@ -86,12 +86,17 @@ func (db *DB) RenameCourse(ctx context.Context, courseID int64, title string) er
 }
 
 // RenewJoinCode gives a course another join code, so that the one before no
-// longer works, or with open false none at all.
+// longer works, or with open false none at all: its sections lose theirs, too.
 func (db *DB) RenewJoinCode(ctx context.Context, courseID int64, open bool) (code string, err error) {
 	if open {
 		code = labs.NewJoinCode()
 	}
 	err = db.write(ctx, func(tx *sql.Tx) error {
+		if !open {
+			if _, err := tx.ExecContext(ctx, `UPDATE sections SET join_code = NULL WHERE course_id = ?`, courseID); err != nil {
+				return fmt.Errorf("closing sections: %w", err)
+			}
+		}
 		res, err := tx.ExecContext(ctx, `UPDATE courses SET join_code = nullif(?, '') WHERE id = ?`, code, courseID)
 		return changed(res, err, "changing join code", "course")
 	})

@@ -283,6 +283,39 @@ func (db *DB) SubmissionsOf(ctx context.Context, assignmentID, userID int64) ([]
 	return submissions(ctx, db.r, ofUser, assignmentID, userID)
 }
 
+// SupersededSubmissions lists graded attempts that were handed in before a time
+// and behind which the same user or team has a later one that is graded.
+func (db *DB) SupersededSubmissions(ctx context.Context, before time.Time) ([]labs.Submission, error) {
+	return submissions(ctx, db.r, `state = 'graded' AND created_at < ? AND EXISTS (SELECT 1 FROM submissions AS later
+		WHERE later.assignment_id = submissions.assignment_id AND later.attempt > submissions.attempt AND later.graded_at IS NOT NULL
+		AND (later.team_id = submissions.team_id OR later.team_id IS NULL AND submissions.team_id IS NULL AND later.user_id = submissions.user_id))`,
+		millis(before))
+}
+
+// SubmissionCounts says whether somebody's grade is made of a submission now.
+func (db *DB) SubmissionCounts(ctx context.Context, s *labs.Submission) (bool, error) {
+	whose := []int64{s.UserID}
+	if s.TeamID != 0 {
+		team, err := db.Team(ctx, s.TeamID)
+		if err != nil {
+			return false, err
+		}
+		for _, m := range team.Members {
+			whose = append(whose, m.ID)
+		}
+	}
+	all, err := db.Standings(ctx, s.AssignmentID, whose...)
+	if err != nil {
+		return false, err
+	}
+	for _, st := range all {
+		if st.Grade.Submission == s.ID {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // ofUser finds what a user (?2), or their team, handed in for an assignment (?1).
 const ofUser = `assignment_id = ?1 AND (
 	team_id = (SELECT team_id FROM team_members WHERE assignment_id = ?1 AND user_id = ?2)

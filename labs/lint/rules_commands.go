@@ -85,6 +85,8 @@ type machine struct {
 	own       map[string]bool // what the lab itself puts there
 	functions map[string]bool // of the shell, defined by the student
 	inside    bool            // of another program's prompt
+
+	configuring bool // there, in a router's configuration
 }
 
 func (l *linter) machine(n *labs.Node) *machine {

@@ -18,8 +18,9 @@ import (
 
 type labCmd struct {
 	List     labListCmd     `cmd:"" help:"List the built-in labs."`
-	New      labNewCmd      `cmd:"" help:"Begin a lab: a small one that works, with a check, a solution and a wrong solution."`
+	New      labNewCmd      `cmd:"" help:"Begin a lab: a small one that works, with checks, a solution and two wrong solutions."`
 	Validate labValidateCmd `cmd:"" help:"Say what is wrong with a lab, with line, column and remedy."`
+	Lint     labLintCmd     `cmd:"" help:"Say what a lab that is in order still lacks to be a good one."`
 	Graph    labGraphCmd    `cmd:"" help:"Draw a lab."`
 	Pack     labPackCmd     `cmd:"" help:"Write an archive of the files that make a lab."`
 	Schema   labSchemaCmd   `cmd:"" help:"Print the JSON Schema of lab.yaml, for editors."`

@@ -22,7 +22,7 @@ func TestCreateLab(t *testing.T) {
 	if err := validateLab(&out, &problems, dir); err != nil {
 		t.Fatalf("%v\n%s", err, &problems)
 	}
-	for _, want := range []string{"patchbay run " + dir, "2 checks worth 3, 1 wrong solution"} {
+	for _, want := range []string{"patchbay run " + dir, "2 checks worth 3, 2 wrong solutions"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("output %q lacks %q", &out, want)
 		}

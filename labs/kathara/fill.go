@@ -211,6 +211,7 @@ func (c *converter) copyFile(n *node, name, target string, exec bool) {
 			target = "etc/frr/" + rest
 		}
 	}
+	data = c.mendBIND(name, target, data)
 	if n.quagga && target == "etc/frr/bgpd.conf" {
 		// FRR 7.4 began to refuse routes of other systems without a policy, and
 		// to announce only what is in the table; it keeps to what was before

@@ -236,6 +236,21 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
+func TestOldBIND(t *testing.T) {
+	const conf = "options {\n  directory \"/var/cache/bind\";\n  dnssec-enable no; // old\n  dnssec-validation no;\n  filter-aaaa-on-v4 yes;\n};\n"
+	im, err := kathara.Read(folder(map[string]string{"lab.conf": "a[0]=x\n", "a/etc/bind/named.conf.options": conf}), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.NewReplacer("  dnssec-enable", "//   dnssec-enable", "  filter", "//   filter").Replace(conf)
+	if got := string(im.Files["nodes/a/etc/bind/named.conf.options"].Data); got != want {
+		t.Errorf("the file is\n%s\nwant\n%s", got, want)
+	}
+	if len(im.Notes) != 2 || im.Notes[0].Line != 3 || im.Notes[1].Line != 5 {
+		t.Errorf("notes %v; want lines 3 and 5", im.Notes)
+	}
+}
+
 // TestGuideOfAnother holds that a readme that cannot be a guide costs nothing
 // but the readme.
 func TestGuideOfAnother(t *testing.T) {

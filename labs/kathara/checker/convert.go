@@ -4,7 +4,9 @@ package checker
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -37,6 +39,7 @@ func Convert(config []byte, name string, im *kathara.Import, open func(string) (
 	c := &converter{name: name, im: im, open: open, names: map[string]bool{}, within: calm}
 	c.top(top)
 	c.fit()
+	c.sift()
 	if n := len(c.checks); n == 0 || n > grade.MaxChecks {
 		return "", nil, labs.Problems{{File: name, Line: 1, Col: 1, Message: fmt.Sprintf("%d checks come of it, and a lab has 1 to %d", n, grade.MaxChecks)}}
 	}
@@ -50,10 +53,46 @@ func Add(config []byte, name string, im *kathara.Import, open func(string) ([]by
 		return err
 	}
 	f := im.Files["lab.yaml"]
-	f.Data = append(bytes.TrimRight(f.Data, "\n"), []byte("\n\n"+checks)...)
+	f.Data = with(f.Data, checks)
 	im.Files["lab.yaml"] = f
 	im.Notes = append(im.Notes, notes...)
 	return nil
+}
+
+// with is a lab.yaml with checks behind it.
+func with(lab []byte, checks string) []byte {
+	return append(bytes.TrimRight(bytes.Clone(lab), "\n"), []byte("\n\n"+checks)...)
+}
+
+// sift leaves out what a lab cannot hold, such as a zero byte in a name, and
+// says why: a configuration is a stranger's.
+func (c *converter) sift() {
+	for {
+		trial := kathara.Import{Slug: c.im.Slug, Files: maps.Clone(c.im.Files)}
+		base := c.im.Files["lab.yaml"].Data
+		trial.Files["lab.yaml"] = kathara.File{Data: with(base, text(c.checks))}
+		_, err := labs.Load(trial.FS(), trial.Slug)
+		problems, ok := errors.AsType[labs.Problems](err)
+		if !ok {
+			return
+		}
+		line := bytes.Count(with(base, ""), []byte("\n")) + 2 // of the first check, behind "checks:"
+		before := len(c.checks)
+		c.checks = slices.DeleteFunc(c.checks, func(k check) bool {
+			first := line
+			line += strings.Count(text([]check{k}), "\n") - 1
+			for _, p := range problems {
+				if p.Line >= first && p.Line < line {
+					c.note(0, "“%s” is not taken over: %s", k.title, p.Message)
+					return true
+				}
+			}
+			return false
+		})
+		if len(c.checks) == before {
+			return
+		}
+	}
 }
 
 type converter struct {

@@ -47,6 +47,14 @@ func quoted(s string) string {
 	return strings.TrimSpace(b.String())
 }
 
+// key is a key; on and no are texts there for every reader of lab files.
+func key(s string) string {
+	if bare.MatchString(s) {
+		return s
+	}
+	return quoted(s)
+}
+
 // flow writes a value in one line.
 func flow(v any) string {
 	switch t := v.(type) {
@@ -69,7 +77,7 @@ func flow(v any) string {
 	case ordered:
 		parts := make([]string, len(t))
 		for i, p := range t {
-			parts[i] = quoted(p.key) + ": " + flow(p.value)
+			parts[i] = key(p.key) + ": " + flow(p.value)
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}

@@ -1,6 +1,7 @@
 package kathara
 
 import (
+	"cmp"
 	"io/fs"
 	"path"
 	"slices"
@@ -61,28 +62,38 @@ func read(fsys fs.FS, slug string) (*Import, error) {
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	c.files["lab.yaml"] = File{Data: c.yaml()}
 	c.files["guide.md"] = File{Data: c.guide(true)}
+	c.describe()
 	im := &Import{Slug: slug, Files: c.files, Conf: conf, Nodes: c.names, Segments: c.segments}
 	if err := c.try(im); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(c.notes, func(a, b Note) int {
-		if a.File != b.File {
-			return rank(a.File) - rank(b.File)
-		}
-		return a.Line - b.Line
-	})
 	im.Notes = c.notes
 	return im, nil
 }
 
-// rank puts lab.conf first; the rest is in order already.
-func rank(file string) int {
-	if file == "lab.conf" {
-		return 0
+// describe writes the lab.yaml, with the notes in order of files and lines.
+func (c *converter) describe() {
+	slices.SortStableFunc(c.notes, func(a, b Note) int {
+		if (a.File == "lab.conf") != (b.File == "lab.conf") {
+			if a.File == "lab.conf" {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	c.files["lab.yaml"] = File{Data: c.yaml()}
+}
+
+// Slug is the name of the lab in a folder, or an archive, of that name.
+func Slug(folder string) string {
+	slug := strings.Join(strings.FieldsFunc(strings.ToLower(folder), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }), "-")
+	slug = strings.Trim(slug[:min(len(slug), 63)], "-")
+	if slug == "" {
+		return "lab"
 	}
-	return 1
+	return slug
 }
 
 // try loads what was made. Where the guide alone is at fault it goes without
@@ -98,6 +109,7 @@ func (c *converter) try(im *Import) error {
 		i := slices.IndexFunc(ps, guide)
 		c.note(c.readme, 0, "It is not part of the guide: %s.", ps[i].Message)
 		c.files["guide.md"] = File{Data: c.guide(false)}
+		c.describe()
 		_, err = labs.Load(im.FS(), im.Slug)
 		if ps, ok = err.(labs.Problems); !ok {
 			return err

@@ -4,9 +4,10 @@
 package kathara
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
 	"io/fs"
-	"testing/fstest"
 )
 
 // Import is a lab of theirs as a lab of ours.
@@ -46,15 +47,24 @@ func (n Note) String() string {
 // FS is the folder as labs.Load reads it: the lab lies in a folder named by
 // its Slug.
 func (im *Import) FS() fs.FS {
-	fsys := fstest.MapFS{}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b) // a file system that is there already
 	for name, f := range im.Files {
-		mode := fs.FileMode(0o644)
+		h := &zip.FileHeader{Name: im.Slug + "/" + name, Method: zip.Store}
+		h.SetMode(0o644)
 		if f.Exec {
-			mode = 0o755
+			h.SetMode(0o755)
 		}
-		fsys[im.Slug+"/"+name] = &fstest.MapFile{Data: f.Data, Mode: mode}
+		if w, err := z.CreateHeader(h); err == nil { // memory takes every byte
+			_, _ = w.Write(f.Data)
+		}
 	}
-	return fsys
+	_ = z.Close()
+	r, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		return &zip.Reader{} // without a file, which labs.Load says
+	}
+	return r
 }
 
 // Detect says whether the root of fsys is a lab of theirs, and not one of ours.

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// markdown are the signs that mean something in a list of a description.
+var markdown = regexp.MustCompile("[\\\\`*_{}\\[\\]<>#|!~&@]")
+
 var plainRE = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9 /._+=~%<>$|;,()-]*$`)
 
 // scalar writes a text as YAML: plain where that is safe, else in quotes.
@@ -37,6 +40,18 @@ func (c *converter) yaml() []byte {
 	if s := c.author(); s != "" {
 		put("author: %s", scalar(s))
 	}
+	if len(c.notes) > 0 {
+		put("description: |")
+		put("  Taken over from %s. What is not, or is different:\n", c.conf.Dialect)
+	}
+	const most = 60 // of what a page of a lab may say
+	for i, n := range c.notes {
+		if i == most {
+			put("  - and %d more, which “patchbay import” lists", len(c.notes)-most)
+			break
+		}
+		put("  - %s", markdown.ReplaceAllString(n.String(), `\$0`))
+	}
 	put("\nnodes:")
 	for _, n := range c.nodes {
 		put("  %s:", n.name)
@@ -60,7 +75,11 @@ func (c *converter) yaml() []byte {
 			put("    sysctls:")
 		}
 		for _, s := range n.sysctls {
-			put("      %s: %s", s.Name, scalar(s.Value))
+			value := s.Value
+			if !numberRE.MatchString(value) {
+				value = scalar(value)
+			}
+			put("      %s: %s", s.Name, value)
 		}
 		if len(n.startup) > 0 {
 			put("    startup:")

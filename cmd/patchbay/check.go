@@ -17,7 +17,6 @@ import (
 
 	"github.com/patchbay/patchbay/labs"
 	"github.com/patchbay/patchbay/labs/grade"
-	"github.com/patchbay/patchbay/labs/kathara"
 	"github.com/patchbay/patchbay/labs/param"
 	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/vnet/outside"
@@ -83,11 +82,7 @@ func (c *checkCmd) lab() (*labs.Lab, error) {
 	var lab *labs.Lab
 	var err error
 	if c.Checker != "" {
-		var notes []kathara.Note
-		lab, notes, err = katharaLab(c.Lab, c.Checker)
-		for _, n := range notes {
-			fmt.Fprintln(os.Stderr, n)
-		}
+		lab, err = katharaLab(c.Lab, c.Checker)
 	} else {
 		lab, err = findLab(c.Lab)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -11,33 +12,40 @@ import (
 )
 
 // katharaLab takes a folder with a lab.conf over, with the checks of a
-// configuration of kathara-lab-checker.
-func katharaLab(dir, config string) (*labs.Lab, []kathara.Note, error) {
-	abs, err := filepath.Abs(dir)
+// configuration of kathara-lab-checker, and says what is not taken over.
+func katharaLab(dir, config string) (*labs.Lab, error) {
+	t, err := openLabTree(dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening the lab: %w", err)
+		return nil, err
 	}
-	root, err := os.OpenRoot(abs)
+	defer t.Close()
+	im, err := t.kathara()
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening the lab: %w", err)
+		return nil, err
 	}
-	defer root.Close()
-	im, err := kathara.Read(root.FS(), kathara.NodeName(filepath.Base(abs)))
-	if err != nil {
-		return nil, nil, err
+	if im == nil {
+		return nil, fmt.Errorf("--checker is for labs of Kathará and Netkit: %s has no lab.conf, or a lab.yaml already", dir)
 	}
-	if err := addChecker(im, config); err != nil {
-		return nil, nil, err
+	t.printNotes(os.Stderr, im.Notes)
+	if err := addChecker(os.Stderr, im, config); err != nil {
+		return nil, err
 	}
-	lab, err := labs.Load(im.FS(), im.Slug)
-	return lab, im.Notes, err
+	return labs.Load(im.FS(), im.Slug)
 }
 
 // addChecker gives a lab that was taken over the checks of a configuration.
-func addChecker(im *kathara.Import, config string) error {
+func addChecker(notes io.Writer, im *kathara.Import, config string) error {
 	data, err := os.ReadFile(config)
 	if err != nil {
 		return fmt.Errorf("reading the checker's configuration: %w", err)
 	}
-	return checker.Add(data, filepath.ToSlash(config), im, os.ReadFile)
+	before := len(im.Notes)
+	if err := checker.Add(data, filepath.ToSlash(config), im, os.ReadFile); err != nil {
+		return err
+	}
+	for _, n := range im.Notes[before:] { // these name their file as it was typed
+		fmt.Fprintln(notes, n)
+	}
+	im.Notes = im.Notes[:before]
+	return nil
 }

@@ -21,9 +21,10 @@ type outcome struct{ path, test string }
 func katharaOutcomes() []outcome {
 	const basic = "basic-topics/"
 	list := []outcome{
+		// The routes are the student's to add; until then only neighbours answer.
 		{basic + "static-routing/kathara-lab_static-routing", `
-  kernel_routes: {r1: [[200.1.1.0/24, [100.0.0.10]]], r2: [[195.11.14.0/24, [100.0.0.9]]]}
-  reachability: {pc1: [200.1.1.7], pc2: [195.11.14.5, 100.0.0.9]}`},
+  kernel_routes: {pc1: [], r1: []}
+  reachability: {pc1: [195.11.14.1, "!200.1.1.7"], r1: [100.0.0.10]}`},
 		{basic + "arp/kathara-lab_arp", `
   reachability: {pc1: [200.1.1.7, 200.1.1.3], pc2: [200.1.1.3, 195.11.14.5]}`},
 		{basic + "basic-ipv4/kathara-lab_basic-ipv4", `

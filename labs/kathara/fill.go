@@ -206,6 +206,11 @@ func (c *converter) copyFile(n *node, name, target string, exec bool) {
 		data = bytes.ReplaceAll(bytes.TrimPrefix(data, []byte("\ufeff")), []byte("\r\n"), []byte("\n"))
 		c.note(name, 0, "Its line ends are Windows'; the machine gets it with those of Linux.")
 	}
+	if strings.HasPrefix(target, "etc/bind/named.conf") {
+		data = newerBIND(data, func(line int, option string) {
+			c.note(name, line, "%s is made a comment: BIND has it no longer, and would not start.", option)
+		})
+	}
 	for _, old := range []string{"etc/quagga/", "etc/zebra/"} {
 		if rest, ok := strings.CutPrefix(target, old); ok {
 			target = "etc/frr/" + rest

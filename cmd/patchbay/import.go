@@ -14,13 +14,15 @@ import (
 type importCmd struct {
 	Dir string `arg:"" help:"A lab of Kathará or Netkit: a folder with a lab.conf." type:"path"`
 	Out string `arg:"" optional:"" help:"The new folder (default: the lab's name, in this folder)." type:"path"`
+
+	Checker string `help:"Give the lab the checks of this configuration of kathara-lab-checker." placeholder:"FILE"`
 }
 
-func (c *importCmd) Run() error { return importLab(os.Stdout, os.Stderr, c.Dir, c.Out) }
+func (c *importCmd) Run() error { return importLab(os.Stdout, os.Stderr, c.Dir, c.Out, c.Checker) }
 
 // importLab writes a lab of Kathará or Netkit as one of Patchbay, into a folder
 // that is not there yet, and says what is not taken over.
-func importLab(out, problems io.Writer, dir, target string) (err error) {
+func importLab(out, problems io.Writer, dir, target, checker string) (err error) {
 	t, err := openLabTree(dir)
 	if err != nil {
 		return err
@@ -38,6 +40,11 @@ func importLab(out, problems io.Writer, dir, target string) (err error) {
 	}
 	if im == nil {
 		return fmt.Errorf("importing lab: %s is no lab of Kathará or Netkit: it has no lab.conf, or a lab.yaml already", dir)
+	}
+	if checker != "" {
+		if err := addChecker(out, im, checker); err != nil {
+			return err
+		}
 	}
 	if target == "" {
 		target = im.Slug

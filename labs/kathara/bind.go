@@ -7,7 +7,7 @@ import (
 )
 
 // goneRE are options that BIND 9.18 no longer has: with one it does not start.
-var goneRE = regexp.MustCompile(`^\s*(dnssec-enable|dnssec-lookaside|filter-aaaa-on-v[46]|cleaning-interval|additional-from-(auth|cache)|acache-enable|queryport-pool-ports|geoip-use-ecs|use-alt-transfer-source|nosit-udp-size|request-sit|sit-secret)\s[^;{}]*;\s*(//.*|#.*)?$`)
+var goneRE = regexp.MustCompile(`^\s*(dnssec-enable|dnssec-lookaside|filter-aaaa(?:-on-v[46])?|cleaning-interval|additional-from-(?:auth|cache)|acache-[a-z-]+|queryport-pool(?:-ports)?|use-id-pool|geoip-use-ecs|use-alt-transfer-source|nosit-udp-size|request-sit|sit-secret)\s[^;{}]*;\s*(//.*|#.*)?$`)
 
 // mendBIND takes those options out of a configuration of BIND's.
 func (c *converter) mendBIND(name, target string, data []byte) []byte {

@@ -72,7 +72,8 @@ func (p portState) differs(name string, w grade.BridgePort) (d differences) {
 		return slices.Compact(list)
 	}
 	// The PVID may be among the VLANs that are named or not.
-	if w.VLANs != nil && !slices.Equal(sorted(w.VLANs, 0), p.vlans) && !slices.Equal(sorted(w.VLANs, p.pvid), sorted(p.vlans, p.pvid)) {
+	if w.VLANs != nil && !slices.Equal(sorted(w.VLANs, 0), p.vlans) && !slices.Equal(sorted(w.VLANs, p.pvid), sorted(p.vlans, p.pvid)) &&
+		(!w.First || !slices.Equal(sorted(w.VLANs, 1), sorted(p.vlans, 1))) {
 		d.add("%s has %s", name, p)
 	}
 	if w.PVID != nil && *w.PVID != p.pvid {

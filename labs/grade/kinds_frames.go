@@ -15,7 +15,7 @@ type Frames struct {
 	Contains  []string `json:"contains,omitempty" yaml:"contains" doc:"Texts that the frame holds behind its Ethernet header, each of them. {nonce} stands for a word that is drawn anew for each try, here and in what the cause runs, so that no frame can be made ready for it."`
 	Regex     string   `json:"regex,omitempty" yaml:"regex" doc:"A regular expression that matches in it."`
 	Min       int      `json:"min,omitempty" yaml:"min" doc:"How many there are at least; 1 when neither min nor max is given."`
-	Max       *int     `json:"max,omitempty" yaml:"max" doc:"How many there are at most; the frames are then watched for all of the check's “for”."`
+	Max       *int     `json:"max,omitempty" yaml:"max" doc:"How many there are at most; the frames are then watched until the cause is done, and then for all of the check's “for”."`
 	Cause     *Cause   `json:"cause,omitempty" yaml:"cause" doc:"What is done to have the frames come."`
 }
 

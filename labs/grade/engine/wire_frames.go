@@ -35,11 +35,21 @@ func evalFrames(ctx context.Context, t Target, k *grade.Frames, watch time.Durat
 	if err != nil {
 		return blame(err)
 	}
-	q.From, q.To, q.Follow = time.Now(), time.Now().Add(watch), true
-	ctx, cancel := context.WithTimeout(ctx, watch+askTimeout)
+	q.From, q.Follow = time.Now(), true
 	var wg sync.WaitGroup
 	var caused error
-	wg.Go(func() { caused = cause(ctx) })
+	if k.Max != nil {
+		// On a busy machine a program may take longer to start than the frames
+		// are watched: a frame that comes too late would not be missed.
+		causing, cancel := context.WithTimeout(ctx, askTimeout)
+		caused = cause(causing)
+		cancel()
+	}
+	q.To = time.Now().Add(watch)
+	ctx, cancel := context.WithTimeout(ctx, watch+askTimeout)
+	if k.Max == nil {
+		wg.Go(func() { caused = cause(ctx) })
+	}
 	n, missed, last, err := countFrames(ctx, t, k, q, expr)
 	cancel()
 	wg.Wait()

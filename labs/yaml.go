@@ -272,3 +272,12 @@ func byteSize(n int64) string {
 	}
 	return fmt.Sprintf("%d bytes", n)
 }
+
+// ReadYAML gives the root of the one YAML document in a file that is not a lab's
+// own, read with the same bounds and refusals as a lab.yaml. Its error is
+// Problems.
+func ReadYAML(file string, data []byte) (ast.Node, error) {
+	probs := &collector{}
+	root := parseYAML(file, data, probs)
+	return root, probs.err()
+}

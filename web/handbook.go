@@ -25,7 +25,7 @@ type chapter struct {
 
 // chapters are the pages in the order in which one reads them; each is
 // docs/SLUG.md, and the first is the index.
-var chapters = []string{"index", "writing", "format", "parameters", "wire", "checks", "courses"}
+var chapters = []string{"index", "writing", "format", "parameters", "wire", "checks", "courses", "kathara"}
 
 // generated are texts that a page takes in by a line {{name}}.
 var generated = map[string]func() string{"reference": schema.Reference, "checks": schema.Checks}

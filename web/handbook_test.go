@@ -53,8 +53,8 @@ func TestHandbookLinks(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 7 {
-		t.Errorf("%d pages were found; want 7", len(seen))
+	if len(seen) != 8 {
+		t.Errorf("%d pages were found; want 8", len(seen))
 	}
 	for to, from := range targets {
 		page, fragment, _ := strings.Cut(to, "#")

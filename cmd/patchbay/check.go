@@ -30,6 +30,8 @@ type checkCmd struct {
 	Rack     string `xor:"what,twice" help:"Check this rack, which runs already, instead of one of the command's own." placeholder:"NAME"`
 	Twice    bool   `xor:"twice" help:"Check a fresh boot of the disks too: what does not survive it does not pass."`
 
+	Checker string `help:"The lab is a folder with a lab.conf, of Kathará or Netkit; its checks are made of this configuration of kathara-lab-checker." placeholder:"FILE"`
+
 	Format  string         `enum:"table,json,junit,gradescope,csv" default:"table" help:"table, json, junit (XML), gradescope (results.json) or csv."`
 	Student string         `help:"Give the lab's parameters the values of this student, by number or name." placeholder:"WHO"`
 	Seed    string         `help:"What the students' values are drawn by." default:"patchbay check"`
@@ -77,7 +79,13 @@ func (c *checkCmd) Run(ctx context.Context, f *Folders) (err error) {
 
 // lab is the lab with the values of the student that was asked for.
 func (c *checkCmd) lab() (*labs.Lab, error) {
-	lab, err := findLab(c.Lab)
+	var lab *labs.Lab
+	var err error
+	if c.Checker != "" {
+		lab, err = katharaLab(c.Lab, c.Checker)
+	} else {
+		lab, err = findLab(c.Lab)
+	}
 	if err != nil {
 		return nil, err
 	}

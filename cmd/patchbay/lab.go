@@ -39,7 +39,7 @@ func validateLab(out, problems io.Writer, dir string) error {
 		return err
 	}
 	defer t.Close()
-	lab, err := labs.Load(t.FS(), t.name)
+	lab, notes, err := t.load()
 	if ps, ok := errors.AsType[labs.Problems](err); ok {
 		for _, p := range ps {
 			t.printProblem(problems, p)
@@ -49,6 +49,7 @@ func validateLab(out, problems io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
+	t.printNotes(out, notes)
 	_, err = fmt.Fprintf(out, "%s: “%s” is in order: %s, %s, a guide of %s, a solution for %s%s\n", dir, lab.Title,
 		plural(len(lab.Topology.Nodes), "node"), plural(len(lab.Topology.Segments), "segment"),
 		plural(len(strings.Fields(lab.Guide)), "word"), plural(len(lab.Solution), "node"), graded(lab))
@@ -75,9 +76,10 @@ func graded(lab *labs.Lab) string {
 }
 
 // findLab loads the lab that a person named: a folder, when there is one with
-// a lab.yaml, else a built-in lab's slug.
+// a lab.yaml or a lab.conf, else a built-in lab's slug.
 func findLab(arg string) (*labs.Lab, error) {
-	if _, err := os.Stat(filepath.Join(arg, "lab.yaml")); err != nil {
+	_, err := os.Stat(filepath.Join(arg, "lab.yaml"))
+	if _, confErr := os.Stat(filepath.Join(arg, "lab.conf")); err != nil && confErr != nil {
 		all, err := catalog.Labs()
 		if err != nil {
 			return nil, err
@@ -89,14 +91,16 @@ func findLab(arg string) (*labs.Lab, error) {
 			}
 			slugs = append(slugs, l.Slug)
 		}
-		return nil, fmt.Errorf("%q is neither a folder with a lab.yaml nor a built-in lab (%s)", arg, strings.Join(slugs, ", "))
+		return nil, fmt.Errorf("%q is neither a folder with a lab.yaml or lab.conf nor a built-in lab (%s)", arg, strings.Join(slugs, ", "))
 	}
 	t, err := openLabTree(arg)
 	if err != nil {
 		return nil, err
 	}
 	defer t.Close()
-	return labs.Load(t.FS(), t.name)
+	lab, notes, err := t.load()
+	t.printNotes(os.Stderr, notes)
+	return lab, err
 }
 
 // labTree is the folder that a lab's folder lies in, so that the lab can

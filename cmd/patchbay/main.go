@@ -26,6 +26,7 @@ type cli struct {
 	Image   imageCmd   `cmd:"" help:"Build and list root file system images."`
 	Kernel  kernelCmd  `cmd:"" help:"Build and list guest kernels."`
 	Lab     labCmd     `cmd:"" help:"Check labs and list the built-in ones."`
+	Import  importCmd  `cmd:"" help:"Write a lab of Kathará or Netkit as one of Patchbay."`
 	Link    linkCmd    `cmd:"" help:"Cut, restore and impair a running lab's cables, or show what they do."`
 	Ps      psCmd      `cmd:"" help:"List the racks of this machine: labs that run or have run."`
 	Rack    rackCmd    `cmd:"" hidden:"" help:"The process of one rack; started by the others."`

@@ -21,7 +21,7 @@ import (
 const localOwner = "local"
 
 type runCmd struct {
-	Lab      string `arg:"" help:"A built-in lab (see patchbay lab list), or a folder with a lab.yaml."`
+	Lab      string `arg:"" help:"A built-in lab (see patchbay lab list), or a folder with a lab.yaml, or one of Kathará or Netkit with a lab.conf."`
 	Name     string `help:"What to call the rack (default: the lab's name). A name that is there goes on with its disks."`
 	Node     string `help:"Whose console to show (default: the first node's)."`
 	NoAttach bool   `help:"Start the lab and return."`

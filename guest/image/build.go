@@ -200,6 +200,9 @@ func bootstrap(ctx context.Context, r Recipe, mirror apt.Mirror, scratch, tree, 
 		apt.Source{URI: mirror.Archive, Suite: r.Suite}.String(),
 		apt.Source{URI: mirror.Archive, Suite: r.Suite + "-updates"}.String(),
 	)
+	for _, suite := range r.suites() {
+		args = append(args, apt.Source{URI: mirror.Archive, Suite: suite}.String())
+	}
 	if mirror.Security != "" {
 		args = append(args, apt.Source{URI: mirror.Security, Suite: r.Suite + "-security"}.String())
 	}

@@ -102,7 +102,7 @@ func TestBuiltImage(t *testing.T) {
 		"sbin/sshd", "bin/ssh", "bin/telnet", "sbin/telnetd", "bin/vtysh", "sbin/bird", "bin/wg", "bin/wg-quick",
 		"sbin/openvpn", "sbin/ipsec", "bin/nmap", "bin/iperf3", "sbin/hping3", "bin/python3", "bin/vim", "bin/nano",
 		"bin/less", "bin/man", "sbin/modprobe", "bin/ps", "sbin/conntrack", "sbin/arp", "bin/arping", "sbin/arp-scan",
-		"bin/systemctl", "sbin/service",
+		"bin/systemctl", "sbin/service", "bin/links", "bin/suricata", "bin/scapy3",
 	} {
 		got := stat(t, m.Path, "/usr/"+program)
 		if got.kind == "regular" && !strings.HasSuffix(got.mode, "55") || got.kind != "regular" && got.kind != "symlink" {
@@ -110,7 +110,7 @@ func TestBuiltImage(t *testing.T) {
 		}
 	}
 	for _, file := range []string{
-		"/etc/bash.bashrc", "/etc/frr/daemons", "/etc/init.d/frr", "/etc/init.d/named", "/etc/init.d/bind9",
+		"/etc/bash.bashrc", "/etc/frr/daemons", "/etc/init.d/frr", "/etc/init.d/named", "/etc/init.d/bind9", "/etc/init.d/quagga",
 		"/usr/lib/modules", "/usr/share/bash-completion/bash_completion",
 		"/usr/share/man/man8/tcpdump.8.gz", "/usr/share/man/man8/ip-route.8.gz", "/usr/share/man/man1/curl.1.gz",
 		"/usr/share/man/man8/frr-zebra.8.gz", "/usr/lib/frr/ospfd", "/usr/share/vim/vim90/syntax/sh.vim",

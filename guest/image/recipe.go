@@ -48,8 +48,12 @@ type Recipe struct {
 // Group is some packages and what they are for.
 type Group struct {
 	For   string   `yaml:"for"`
+	From  string   `yaml:"from"` // "backports": those that the release itself does not have, or not new enough
 	Names []string `yaml:"names"`
 }
+
+// backports is the one suite, beside the release's own, that a group may be from.
+const backports = "backports"
 
 var (
 	imageName   = regexp.MustCompile(`^[a-z0-9][a-z0-9.]*$`)
@@ -133,6 +137,9 @@ func (r Recipe) check() error {
 	}
 	seen := map[string]string{}
 	for _, g := range r.Packages {
+		if g.From != "" && g.From != backports {
+			return fmt.Errorf("packages, for %s: from: %q should be %s, or left out", g.For, g.From, backports)
+		}
 		for _, p := range g.Names {
 			if !packageName.MatchString(p) {
 				return fmt.Errorf("packages, for %s: %q is no name of a package", g.For, p)
@@ -154,13 +161,27 @@ func (r Recipe) check() error {
 	return nil
 }
 
-// packages lists all of them.
+// packages lists all of them as apt takes them. What a package from backports
+// needs in a newer version than the release has must be named with it.
 func (r Recipe) packages() []string {
 	var all []string
 	for _, g := range r.Packages {
-		all = append(all, g.Names...)
+		for _, name := range g.Names {
+			if g.From != "" {
+				name += "/" + r.Suite + "-" + g.From
+			}
+			all = append(all, name)
+		}
 	}
 	return all
+}
+
+// suites are those beside the release's own that packages come from.
+func (r Recipe) suites() []string {
+	if slices.ContainsFunc(r.Packages, func(g Group) bool { return g.From == backports }) {
+		return []string{r.Suite + "-" + backports}
+	}
+	return nil
 }
 
 // Hash names the recipe: eight digits over its text and the overlay's files.

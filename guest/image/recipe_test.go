@@ -50,6 +50,8 @@ func TestParseRecipe(t *testing.T) {
 		{"overlay outside", "overlay: files", "overlay: ../files", "overlay"},
 		{"option for a package", "iproute2", "--force", `"--force" is no name of a package`},
 		{"package twice", "g++", "iproute2", "iproute2 is already there for routing"},
+		{"from backports", "names: [iproute2", "from: backports\n    names: [iproute2", ""},
+		{"from elsewhere", "names: [iproute2", "from: sid\n    names: [iproute2", `packages, for routing: from: "sid" should be backports`},
 		{"no packages", "[iproute2, g++, 0ad]", "[]", "name at least one"},
 		{"relative path", "[/usr/share/doc/*]", "[usr/share]", "absolute"},
 	}

@@ -76,6 +76,13 @@ func TestServices(t *testing.T) {
 		{"frr restarts", "service frr restart; vtysh -c 'show running-config'", 0, "network 10.0.0.0/8 area 0"},
 		{"frr stops", "systemctl stop frr; systemctl is-active frr", 3, "inactive"},
 
+		{"frr by its older names", "service quagga start && systemctl is-active zebra && /etc/init.d/zebra stop && ls /etc/quagga/daemons", 0, "/etc/quagga/daemons"},
+
+		{"rules", "echo 'table ip filter { }' >/etc/nftables.conf; systemctl start nftables && systemctl is-active nftables && nft list ruleset", 0, "table ip filter"},
+		{"no rules", "systemctl stop nftables; systemctl is-active nftables", 3, "inactive"},
+		{"a tunnel at boot", "systemctl enable wg-quick@wg1 && cat /etc/rc2.d/S01wg-quick@wg1 && systemctl disable wg-quick@wg1", 5, "not found"},
+		{"suricata reads rules", "echo 'alert icmp any any -> any any (msg:\"ping\"; sid:1;)' >/tmp/r; suricata -T -S /tmp/r -l /tmp", 0, "successfully loaded"},
+
 		{"a daemon that ends at once", "systemctl start bird", 1, "nothing of it is running"},
 		{"bird, whose script knows no status", "sed -i '1i router id 10.0.0.1;' /etc/bird/bird.conf; systemctl start bird; systemctl is-active bird2", 0, "active"},
 		{"birdc", "birdc show status", 0, "Daemon is up and running"},

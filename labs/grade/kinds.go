@@ -58,5 +58,5 @@ type At struct {
 const (
 	MaxWithin = 5 * time.Minute
 	MaxFor    = time.Minute
-	MaxChecks = 256
+	MaxChecks = 512
 )

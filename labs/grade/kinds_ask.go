@@ -13,6 +13,8 @@ type Names struct {
 	Type          string   `json:"type,omitempty" yaml:"type" doc:"The type of record; A when nothing is said."`
 	Server        string   `json:"server,omitempty" yaml:"server" doc:"The address of the server that is asked; the node's own name server when nothing is said."`
 	Answers       []string `json:"answers,omitempty" yaml:"answers" doc:"What the answer holds, every one: addresses, names, texts."`
+	OneOf         []string `json:"one_of,omitempty" yaml:"one_of" doc:"Data of which one is in the answer, and none that is not in this list."`
+	Hosts         []string `json:"hosts,omitempty" yaml:"hosts" doc:"Addresses of the names that the answer holds, as with NS and MX, every one; the same server is asked for them."`
 	Only          bool     `json:"only,omitempty" yaml:"only" doc:"The answer holds nothing else."`
 	Status        string   `json:"status,omitempty" yaml:"status" doc:"NOERROR, NXDOMAIN, REFUSED, SERVFAIL; NOERROR when nothing is said."`
 	Authoritative *bool    `json:"authoritative,omitempty" yaml:"authoritative" doc:"Whether the server says that it has authority for the name."`
@@ -35,6 +37,9 @@ func (k *Names) Validate(report func(field, fix, format string, args ...any)) {
 	askOneOf(report, "status", strings.ToUpper(k.Status), "NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "FORMERR", "NOTIMP")
 	askAddr(report, "server", k.Server)
 	askAddr(report, "resolver", k.Resolver)
+	for i, h := range k.Hosts {
+		askAddr(report, fmt.Sprintf("hosts[%d]", i), h)
+	}
 }
 
 func (k *Names) Expect() string {
@@ -55,10 +60,14 @@ func (k *Names) Expect() string {
 			answers += " and nothing else"
 		}
 	}
+	oneOf := ""
+	if len(k.OneOf) > 0 {
+		oneOf = "holds nothing but " + strings.Join(k.OneOf, " or ")
+	}
 	if strings.EqualFold(status, "NOERROR") {
 		status = ""
 	}
-	return parts(fmt.Sprintf("the answer that %s gets from %s for %s %s", k.Node, server, k.Name, strings.ToUpper(kind)), answers,
+	return parts(fmt.Sprintf("the answer that %s gets from %s for %s %s", k.Node, server, k.Name, strings.ToUpper(kind)), answers, oneOf, say("names machines with the addresses ", listed(k.Hosts)),
 		say("is ", strings.ToUpper(status)), sayBool(k.Authoritative, "has authority", "has no authority"),
 		sayBool(k.Recursion, "offers recursion", "offers no recursion"), say("the name server is ", k.Resolver))
 }

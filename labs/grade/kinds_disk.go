@@ -183,6 +183,7 @@ func clip(s string) string {
 // said something.
 type Declared struct {
 	Node    string            `json:"node" yaml:"node" doc:"The node."`
+	Present *bool             `json:"present,omitempty" yaml:"present" doc:"Whether the lab has the node at all. With it, neither the node nor a segment named in on has to be in the lab: for labs whose lab file is the student's own work."`
 	Startup *bool             `json:"startup,omitempty" yaml:"startup" doc:"Whether it has startup commands."`
 	Sysctls map[string]string `json:"sysctls,omitempty" yaml:"sysctls" doc:"Kernel settings that the lab sets on it."`
 	IPv6    *bool             `json:"ipv6,omitempty" yaml:"ipv6" doc:"Whether IPv6 is on: no setting of the lab's turns it off, and an interface has an IPv6 address or a setting turns it on."`
@@ -191,10 +192,18 @@ type Declared struct {
 }
 
 // Nodes is part of Kind.
-func (k *Declared) Nodes() []string { return nodesOf(k.Node) }
+func (k *Declared) Nodes() []string {
+	if k.Present != nil {
+		return nil // whether it is there is what is asked
+	}
+	return nodesOf(k.Node)
+}
 
 // Segments is part of Kind.
 func (k *Declared) Segments() []string {
+	if k.Present != nil {
+		return nil
+	}
 	return slices.Sorted(maps.Values(k.On))
 }
 
@@ -203,8 +212,11 @@ func (k *Declared) Validate(report report) {
 	if k.Node == "" {
 		report("node", "name the node", "there is no node")
 	}
-	if k.Startup == nil && len(k.Sysctls) == 0 && k.IPv6 == nil && k.Image == "" && len(k.On) == 0 {
-		report("startup", "say startup, sysctls, ipv6, image or on", "nothing is expected of %s", k.Node)
+	if k.Present != nil && !*k.Present && (k.Startup != nil || len(k.Sysctls) > 0 || k.IPv6 != nil || k.Image != "" || len(k.On) > 0) {
+		report("present", "", "what is not in the lab has no properties")
+	}
+	if k.Present == nil && k.Startup == nil && len(k.Sysctls) == 0 && k.IPv6 == nil && k.Image == "" && len(k.On) == 0 {
+		report("startup", "say present, startup, sysctls, ipv6, image or on", "nothing is expected of %s", k.Node)
 	}
 }
 
@@ -226,5 +238,11 @@ func (k *Declared) Expect() string {
 	for _, iface := range slices.Sorted(maps.Keys(k.On)) {
 		parts = append(parts, iface+" on "+k.On[iface])
 	}
-	return "the lab gives " + k.Node + " " + strings.Join(parts, ", ")
+	switch {
+	case len(parts) > 0:
+		return "the lab gives " + k.Node + " " + strings.Join(parts, ", ")
+	case k.Present != nil && !*k.Present:
+		return "the lab has no node " + k.Node
+	}
+	return "the lab has the node " + k.Node
 }

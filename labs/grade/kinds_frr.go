@@ -113,6 +113,7 @@ type BGPNeighbour struct {
 type BGPRoute struct {
 	To          string     `json:"to" yaml:"to" doc:"The network; with “!” in front, one that is not there."`
 	Paths       [][]uint32 `json:"paths,omitempty" yaml:"paths" doc:"AS paths that it has, each a list of numbers; [] for a network of its own."`
+	Only        bool       `json:"only,omitempty" yaml:"only" doc:"It has no other paths than those in paths, each as often as it stands there."`
 	Best        *[]uint32  `json:"best,omitempty" yaml:"best" doc:"The AS path of the best."`
 	Via         string     `json:"via,omitempty" yaml:"via" doc:"The next hop of the best path."`
 	Preference  *int       `json:"local_preference,omitempty" yaml:"local_preference" doc:"The local preference of the best path."`
@@ -160,6 +161,9 @@ func (k *BGP) Validate(report func(field, fix, format string, args ...any)) {
 	for i, r := range k.Routes {
 		rest, _ := Barred(r.To)
 		askPrefix(report, fmt.Sprintf("routes[%d].to", i), rest)
+		if r.Only && len(r.Paths) == 0 {
+			report(fmt.Sprintf("routes[%d].only", i), "write the paths that it has", "there are no paths of which there could be others")
+		}
 	}
 	if k.VTEP != nil {
 		askAddr(report, "vtep.ip", k.VTEP.IP)
@@ -192,7 +196,11 @@ func (k *BGP) Expect() string {
 		if r.Best != nil {
 			best = " best by " + ASPath(*r.Best)
 		}
-		routes = append(routes, to+say(" by ", strings.Join(paths, " and "))+best+say(" via ", r.Via))
+		by := say(" by ", strings.Join(paths, " and "))
+		if r.Only {
+			by += " alone"
+		}
+		routes = append(routes, to+by+best+say(" via ", r.Via))
 	}
 	vtep := ""
 	if k.VTEP != nil {

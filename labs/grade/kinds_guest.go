@@ -18,7 +18,7 @@ type Command struct {
 	Output   *string       `json:"output,omitempty" yaml:"output" doc:"What it prints, white space at both ends left aside."`
 	Contains []string      `json:"contains,omitempty" yaml:"contains" doc:"Texts that are in what it prints; with “!” in front, that are not."`
 	Matches  []string      `json:"matches,omitempty" yaml:"matches" doc:"Regular expressions that match what it prints; (?m) makes ^ and $ match at lines."`
-	Stream   string        `json:"stream,omitempty" yaml:"stream" doc:"What is looked at: stdout, stderr or both; stdout when nothing is said."`
+	Stream   string        `json:"stream,omitempty" yaml:"stream" doc:"What is looked at: stdout, stderr, both, or either (stdout, and stderr when stdout is empty); stdout when nothing is said."`
 	Timeout  time.Duration `json:"timeout,omitempty" yaml:"timeout" doc:"How long it may run; 10 s when nothing is said."`
 }
 
@@ -47,7 +47,7 @@ func (k *Command) Validate(report func(field, fix, format string, args ...any)) 
 	for i, e := range k.Matches {
 		askRegex(report, fmt.Sprintf("matches[%d]", i), e)
 	}
-	askOneOf(report, "stream", k.Stream, "stdout", "stderr", "both")
+	askOneOf(report, "stream", k.Stream, "stdout", "stderr", "both", "either")
 	if k.Timeout < 0 || k.Timeout > MaxTimeout {
 		report("timeout", "", "a command may run for up to %v", MaxTimeout)
 	}
@@ -138,6 +138,7 @@ type Process struct {
 	Name  []string `json:"name" yaml:"name" doc:"Names of programs that run; with “!” in front, that do not."`
 	User  string   `json:"user,omitempty" yaml:"user" doc:"Whose they are."`
 	Args  string   `json:"args,omitempty" yaml:"args" doc:"A regular expression that the command line matches."`
+	Like  bool     `json:"like,omitempty" yaml:"like" doc:"Names are regular expressions, which match anywhere in a program's name, as pgrep's do: frr finds watchfrr."`
 	Count int      `json:"count,omitempty" yaml:"count" doc:"How many of each; one or more when nothing is said."`
 }
 
@@ -150,7 +151,11 @@ func (k *Process) Validate(report func(field, fix, format string, args ...any)) 
 		report("name", "write the program's name", "there is no program")
 	}
 	for i, n := range k.Name {
-		if rest, _ := Barred(n); rest == "" || strings.ContainsAny(rest, "/ ") {
+		rest, _ := Barred(n)
+		if k.Like {
+			askRegex(report, fmt.Sprintf("name[%d]", i), rest)
+		}
+		if rest == "" || strings.ContainsAny(rest, "/ ") {
 			report(fmt.Sprintf("name[%d]", i), "write the name alone, without folders and arguments", "%q is no program's name", n)
 		}
 	}

@@ -124,6 +124,7 @@ type Route struct {
 	Source  string   `json:"source,omitempty" yaml:"source" doc:"The source address that it prefers."`
 	Routes  []Hop    `json:"routes,omitempty" yaml:"routes" doc:"In place of to: several routes."`
 	Only    bool     `json:"only,omitempty" yaml:"only" doc:"With routes: the table has no others, networks that the node is connected to left aside."`
+	Links   bool     `json:"links,omitempty" yaml:"links" doc:"With only: routes to an interface, without a next hop, are left aside as well."`
 	Connect bool     `json:"connected,omitempty" yaml:"connected" doc:"With only: connected networks count as well."`
 }
 
@@ -213,6 +214,7 @@ func (k *Neighbour) Expect() string {
 // BridgePort is a port of a bridge.
 type BridgePort struct {
 	VLANs    []int  `json:"vlans,omitempty" yaml:"vlans" doc:"Its VLANs: these and no others, the PVID among them or not."`
+	First    bool   `json:"first,omitempty" yaml:"first" doc:"Besides vlans it may be in VLAN 1, which each port is given at first."`
 	PVID     *int   `json:"pvid,omitempty" yaml:"pvid" doc:"The VLAN of frames without a tag; 0 for none."`
 	Untagged []int  `json:"untagged,omitempty" yaml:"untagged" doc:"VLANs that leave it without a tag."`
 	State    string `json:"state,omitempty" yaml:"state" doc:"The spanning tree's word: forwarding, blocking, disabled…"`

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/kathara"
 )
 
 // Bounds of looking for labs in a folder.
@@ -24,7 +25,7 @@ const (
 const Poll = 5 * time.Second
 
 // Watch serves the labs of a folder, such as a git work tree, until ctx ends:
-// each folder with a lab.yaml in it. It looks for changes every Poll, and at
+// each folder with a lab.yaml or a lab.conf in it. It looks for changes every Poll, and at
 // once when again gets something. A lab that is broken keeps its last good
 // version, and Troubles says what is wrong with it; one that is gone is
 // hidden. changed, if not nil, is called after each time that labs were read.
@@ -82,12 +83,15 @@ func (l *Library) readFolder(dir string) (troubles []Trouble, err error) {
 	present := map[string]string{} // slug: its folder
 	for _, folder := range folders {
 		slug := path.Base(folder)
+		if hasLab(fsys, folder) == "lab.conf" {
+			slug = kathara.Slug(slug)
+		}
 		if other, twice := present[slug]; twice {
 			troubles = append(troubles, Trouble{slug, labs.Problems{{File: folder, Message: "there is a lab of this name in " + other + ", too", Fix: "rename one of the folders"}}})
 			continue
 		}
 		present[slug] = folder
-		lab, archive, err := gather(fsys, folder)
+		lab, archive, err := takeFolder(root, folder)
 		if ps, ok := errors.AsType[labs.Problems](err); ok {
 			troubles = append(troubles, Trouble{slug, ps})
 			continue
@@ -154,7 +158,7 @@ func walk(fsys fs.FS, inside bool, visit func(name string, d fs.DirEntry) error)
 			return err
 		}
 		if d.IsDir() && !inside {
-			if _, err := fs.Lstat(fsys, path.Join(name, "lab.yaml")); err == nil || strings.Count(name, "/") >= folderDepth {
+			if hasLab(fsys, name) != "" || strings.Count(name, "/") >= folderDepth {
 				return fs.SkipDir
 			}
 		}
@@ -162,12 +166,36 @@ func walk(fsys fs.FS, inside bool, visit func(name string, d fs.DirEntry) error)
 	})
 }
 
-// labFolders lists the folders that have a lab.yaml.
+// hasLab is the name of the file that makes a folder a lab, or nothing.
+func hasLab(fsys fs.FS, folder string) string {
+	for _, file := range []string{"lab.yaml", "lab.conf"} {
+		if _, err := fs.Lstat(fsys, path.Join(folder, file)); err == nil {
+			return file
+		}
+	}
+	return ""
+}
+
+// takeFolder takes one lab. The folder of a lab.conf is its border, since its
+// links are followed.
+func takeFolder(root *os.Root, folder string) (*labs.Lab, []byte, error) {
+	if hasLab(root.FS(), folder) != "lab.conf" {
+		return gather(root.FS(), folder)
+	}
+	own, err := root.OpenRoot(folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer own.Close()
+	return takeForeign(own.FS(), folder)
+}
+
+// labFolders lists the folders that have a lab.yaml or a lab.conf.
 func labFolders(fsys fs.FS) ([]string, error) {
 	var folders []string
 	err := walk(fsys, false, func(name string, d fs.DirEntry) error {
 		if d.IsDir() {
-			if _, err := fs.Lstat(fsys, path.Join(name, "lab.yaml")); err == nil {
+			if hasLab(fsys, name) != "" {
 				folders = append(folders, name)
 			}
 		}

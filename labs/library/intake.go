@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/kathara"
 )
 
 // By is who adds or hides a lab.
@@ -79,7 +80,7 @@ func (l *Library) find(name string, files []file) (*labs.Lab, []byte, error) {
 	files = unwrap(name, files)
 	folders := foldersOf(files)
 	if len(folders) == 0 {
-		return nil, nil, refuse("There is no lab in the archive: a lab is a folder with lab.yaml and guide.md.")
+		return nil, nil, refuse("There is no lab in the archive: a lab is a folder with lab.yaml and guide.md, or one of Kathará with lab.conf.")
 	}
 	packed, err := pack(files, "")
 	if err != nil {
@@ -98,7 +99,7 @@ func (l *Library) find(name string, files []file) (*labs.Lab, []byte, error) {
 	var problems labs.Problems
 	extended := map[string]bool{}
 	for _, dir := range folders {
-		lab, archive, err := gather(fsys, dir)
+		lab, archive, err := take(fsys, dir)
 		if ps, ok := errors.AsType[labs.Problems](err); ok {
 			problems = append(problems, ps...)
 			continue
@@ -119,16 +120,17 @@ func (l *Library) find(name string, files []file) (*labs.Lab, []byte, error) {
 	return all[0].lab, all[0].archive, nil
 }
 
-// foldersOf lists the folders with a lab.yaml, but for those within another:
+// foldersOf lists the folders with a lab.yaml or lab.conf, but for those within another:
 // a node may have a file of that name.
 func foldersOf(files []file) []string {
 	var folders []string
 	for _, f := range files {
-		if dir, isLab := strings.CutSuffix(f.name, "/lab.yaml"); isLab {
-			folders = append(folders, dir)
+		if dir, file := path.Split(f.name); dir != "" && isLabFile(file) {
+			folders = append(folders, path.Clean(dir))
 		}
 	}
 	slices.Sort(folders)
+	folders = slices.Compact(folders)
 	var out []string
 	for _, dir := range folders { // what is above comes first
 		if !slices.ContainsFunc(out, func(above string) bool { return strings.HasPrefix(dir, above+"/") }) {
@@ -142,7 +144,7 @@ func foldersOf(files []file) []string {
 // a folder, and folders that hold nothing but folders are taken away.
 func unwrap(name string, files []file) []file {
 	for range maxDepth {
-		if slices.ContainsFunc(files, func(f file) bool { return f.name == "lab.yaml" }) {
+		if slices.ContainsFunc(files, func(f file) bool { return isLabFile(f.name) }) {
 			return moved(files, func(n string) string { return path.Join(slugOf(name), n) })
 		}
 		tops := map[string]bool{}
@@ -153,7 +155,7 @@ func unwrap(name string, files []file) []file {
 			return files
 		}
 		top := topOf(files[0].name)
-		if slices.ContainsFunc(files, func(f file) bool { return f.name == top || f.name == top+"/lab.yaml" }) {
+		if slices.ContainsFunc(files, func(f file) bool { return f.name == top || path.Dir(f.name) == top && isLabFile(path.Base(f.name)) }) {
 			return files
 		}
 		files = moved(files, func(n string) string { return strings.TrimPrefix(n, top+"/") })
@@ -175,12 +177,7 @@ func slugOf(name string) string {
 	for _, end := range []string{".tar.gz", ".tgz", ".tar", ".zip"} {
 		name = strings.TrimSuffix(name, end)
 	}
-	slug := strings.Join(strings.FieldsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }), "-")
-	slug = strings.Trim(slug[:min(len(slug), 63)], "-")
-	if slug == "" {
-		return "lab"
-	}
-	return slug
+	return kathara.Slug(name)
 }
 
 // layered is an archive's files and, below the names of labs that it lacks,

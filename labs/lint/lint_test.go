@@ -76,6 +76,10 @@ show ip route
 
 ` + "```sh pc2" + `
 configure terminal
+router ospf
+exit
+area 0
+end
 exit
 ip addr
 ` + "```" + `
@@ -163,7 +167,7 @@ func TestRules(t *testing.T) {
 		{"no hint", yaml, "    hint: Are both interfaces up?\n", "", "check-hint lab.yaml:18"},
 		{"no step", yaml, "    step: ping\n", "", "check-step lab.yaml:18, step-check guide.md:11"},
 		{"a step that nobody checks", guide, "## Listening {.look}", "## Listening", "step-check guide.md:26"},
-		{"a step that says that it is one", guide, "## Questions", "## Step 2 – Think\n\n## Questions", "step-check guide.md:46"},
+		{"a step that says that it is one", guide, "## Questions", "## Step 2 – Think\n\n## Questions", "step-check guide.md:50"},
 		{"a part of a step that is checked", guide, "## Listening {.look}", "### Listening", ""},
 		{"a check that something is not so", yaml, "    ping: {", "    not: true\n    ping: {", ""}, // pc2 has a file, which may do anything
 		{"an address that the lab gives", yaml, "{eth0: lan}, at: [0, 0]", "{eth0: {segment: lan, addresses: [((lan.1))/24]}}, at: [0, 0]", ""},
@@ -174,15 +178,19 @@ func TestRules(t *testing.T) {
 		{"an address typed in the solution", "ping/solution/pc1.sh", "((lan.1))", "10.3.4.5", "literal solution/pc1.sh:1"},
 		{"a guide longer than the lab's minutes", guide, "- Why?", strings.Repeat(strings.Repeat("word ", 150)+"\n\n", 22), "length guide.md:1"},
 		{"a guide longer than an hour", guide, "- Why?", strings.Repeat(strings.Repeat("word ", 150)+"\n\n", 61), "length guide.md:1"},
-		{"a command that is not there", guide, "## Questions", block("true\nping x; xnmap -p 1") + "## Questions", "command guide.md:48"},
-		{"one behind others", guide, "## Questions", block("sudo nice -n 5 ping x") + "## Questions", "command guide.md:47"},
-		{"one that another carries", guide, "## Questions", block("timeout 5 nmap x | grep y") + "## Questions", "command guide.md:47"},
-		{"one in a shell's own words", guide, "## Questions", block("if ping x; then x=$(nmap y); fi") + "## Questions", "command guide.md:47"},
-		{"a service that is not there", guide, "## Questions", block("systemctl enable nftables") + "## Questions", "command guide.md:47"},
-		{"no shell at all", guide, "## Questions", block("ping <address>") + "## Questions", "command guide.md:47"},
+		{"a command that is not there", guide, "## Questions", block("true\nping x; xnmap -p 1") + "## Questions", "command guide.md:52"},
+		{"one behind others", guide, "## Questions", block("sudo nice -n 5 ping x") + "## Questions", "command guide.md:51"},
+		{"one that another carries", guide, "## Questions", block("timeout 5 nmap x | grep y") + "## Questions", "command guide.md:51"},
+		{"one in a shell's own words", guide, "## Questions", block("if ping x; then x=$(nmap y); fi") + "## Questions", "command guide.md:51"},
+		{"a service that is not there", guide, "## Questions", block("systemctl enable nftables") + "## Questions", "command guide.md:51"},
+		{"no shell at all", guide, "## Questions", block("ping <address>") + "## Questions", "command guide.md:51"},
 		{"one within the text", guide, "Tell ((token))", "Try `nmap -p 1`. Tell ((token))", "command guide.md:9"},
 		{"one that a check runs", yaml, "ping: {from: pc1, to: ((lan.2)), by: pc2/eth0}", `command: {node: pc1, run: "nmap x"}`, "command lab.yaml:18"},
+		{"a startup command that a comma has cut", yaml, "pc1: {interfaces", "pc1: {startup: [echo \"One, two\", ip route], interfaces", "command lab.yaml:13, command lab.yaml:13"},
+		{"a startup command in quotes", yaml, "pc1: {interfaces", "pc1: {startup: ['echo \"One, two\"'], interfaces", ""},
+		{"a startup command that is not there", yaml, "pc1: {interfaces", "pc1: {startup: [lynx x], interfaces", "command lab.yaml:13"},
 		{"a node that is not there", guide, "A `pc1`", "A `pc3`", "node guide.md:9"},
+		{"one that is thought of", guide, "- Why?", "- What would `pc3` do?", ""},
 		{"commands for a node on no segment", yaml, "{interfaces: {eth0: lan}, at: [0, 0]}", "{interfaces: {eth0: }, at: [0, 0]}", "node-interface guide.md:14, segment-unused lab.yaml:16"},
 		{"a picture without a text", guide, "![A switch with two machines]", "![]", "alt guide.md:7"},
 		{"a picture of the folder", guide, "(data:image/png;base64,AA==)", "(a.png)", "link guide.md:7"},

@@ -25,7 +25,7 @@ func Rules() []Rule {
 		{"untouched", "No check passes on the untouched lab."},
 		{"literal", "Nothing is typed that differs from student to student: an address within a parameter's range, or the very value that the author's own copy shows."},
 		{"length", "The guide takes less than an hour to read and type, and no longer than `minutes` says."},
-		{"command", "Each command of the guide and of checks, and each service that is started, is there in the machine's image."},
+		{"command", "Each command of the guide, of checks and at a start, and each service that is started, is there in the machine's image."},
 		{"node", "Each node that the guide names is there."},
 		{"node-interface", "Commands are typed on nodes that have an interface."},
 		{"alt", "Each picture has a text for those who do not see it."},

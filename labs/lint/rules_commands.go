@@ -11,7 +11,7 @@ import (
 
 // commands looks for programs that an image does not have: in the blocks that a
 // student types, in code within the text where a well-known program is named,
-// and in what checks run or tell a student to look at.
+// in what machines do at their start and in what checks run.
 func (l *linter) commands() {
 	if l.options.Programs == nil {
 		l.note("commands were not looked at: it is not known what the images have")
@@ -27,6 +27,7 @@ func (l *linter) commands() {
 	if len(here) == 0 {
 		return
 	}
+	l.startups(here)
 	if l.guide != nil {
 		for _, b := range l.guide.blocks {
 			if m := here[b.node]; m != nil {
@@ -59,6 +60,24 @@ func (l *linter) commands() {
 	}
 }
 
+// startups looks at what machines do at their start. A comma within [ ] cuts a
+// command in two unless it is in quotes: then neither half is one.
+func (l *linter) startups(here map[string]*machine) {
+	for i := range l.lab.Topology.Nodes {
+		n := &l.lab.Topology.Nodes[i]
+		m := here[n.Name]
+		if m == nil {
+			continue
+		}
+		m = m.pristine()
+		for _, command := range n.Startup {
+			for _, f := range m.typed(block{text: command}) {
+				l.inYAML("command", "put the command in quotes, or use what is there", fmt.Sprintf("a startup command of %s, %q: %s", n.Name, command, f.text), "nodes", n.Name, "startup")
+			}
+		}
+	}
+}
+
 // machine is what one node can run.
 type machine struct {
 	image     string
@@ -66,6 +85,8 @@ type machine struct {
 	own       map[string]bool // what the lab itself puts there
 	functions map[string]bool // of the shell, defined by the student
 	inside    bool            // of another program's prompt
+
+	configuring bool // there, in a router's configuration
 }
 
 func (l *linter) machine(n *labs.Node) *machine {

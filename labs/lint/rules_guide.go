@@ -18,16 +18,27 @@ var readings = []string{"background", "goal", "questions", "question", "stretch 
 // is for looking and thinking alone, which its author marks with {.look}, and
 // what readings names.
 func (h *heading) step() bool {
+	if h.look || h.level == 1 || h.reading() {
+		return false
+	}
+	return h.commands || strings.HasPrefix(strings.ToLower(h.title), "step ")
+}
+
+func (h *heading) reading() bool {
 	title := strings.ToLower(h.title)
-	if h.look || h.level == 1 {
-		return false
-	}
-	if slices.ContainsFunc(readings, func(r string) bool {
+	return slices.ContainsFunc(readings, func(r string) bool {
 		return title == r || strings.HasPrefix(title, r+" ") || strings.HasPrefix(title, r+":")
-	}) {
-		return false
+	})
+}
+
+// below is the heading that a line stands below, or nil.
+func (g *guide) below(line int) (h *heading) {
+	for i := range g.headings {
+		if g.headings[i].line <= line {
+			h = &g.headings[i]
+		}
 	}
-	return h.commands || strings.HasPrefix(title, "step ")
+	return h
 }
 
 // steps looks for steps that no check ticks.
@@ -137,6 +148,9 @@ func (l *linter) nodes() {
 	said := map[string]bool{}
 	for _, s := range l.guide.spans {
 		m := numbered.FindStringSubmatch(s.text)
+		if h := l.guide.below(s.line); h != nil && h.reading() && !strings.HasPrefix(strings.ToLower(h.title), "background") && !strings.HasPrefix(strings.ToLower(h.title), "goal") {
+			continue // where one may think of a machine that is not there
+		}
 		if m == nil || kinds[m[1]] == "" || names[s.text] || said[s.text] || strings.Contains(l.yaml.text, s.text) {
 			continue
 		}

@@ -29,7 +29,7 @@ func (m *machine) typed(b block) []told {
 		word := strings.TrimSpace(line)
 		switch {
 		case m.inside:
-			m.inside = word != "exit" && word != "quit"
+			m.leave(word)
 			line = ""
 		case prompts.MatchString(line):
 			m.inside = true
@@ -65,6 +65,19 @@ func (m *machine) typed(b block) []told {
 		return true
 	})
 	return out
+}
+
+// leave follows a line that another program than the shell reads. Within the
+// configuration of a router “exit” goes up a level and “end” leaves it.
+func (m *machine) leave(word string) {
+	switch first, _, _ := strings.Cut(word, " "); {
+	case first == "configure" || first == "conf":
+		m.configuring = true
+	case word == "end":
+		m.configuring = false
+	case word == "exit" || word == "quit":
+		m.inside = m.configuring
+	}
 }
 
 // carriers run the command that stands behind their own options.

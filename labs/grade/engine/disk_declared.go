@@ -16,7 +16,14 @@ import (
 func evalDeclared(_ context.Context, t Target, k *grade.Declared) (verdict, error) {
 	topo := t.Topology()
 	i := slices.IndexFunc(topo.Nodes, func(n labs.Node) bool { return n.Name == k.Node })
-	if i < 0 {
+	switch {
+	case k.Present != nil && i < 0 && *k.Present:
+		return failed("the lab has no node %s", k.Node), nil
+	case k.Present != nil && i < 0:
+		return passed("the lab has no node %s", k.Node), nil
+	case k.Present != nil && !*k.Present:
+		return failed("the lab has the node %s", k.Node), nil
+	case i < 0:
 		return verdict{}, fmt.Errorf("the lab has no node %s", k.Node)
 	}
 	n := &topo.Nodes[i]

@@ -212,6 +212,9 @@ func (a *asker) compareBGPRoute(d, good *differences, w grade.BGPRoute, table ma
 			break
 		}
 	}
+	if w.Only && !sameBGPPaths(w.Paths, paths) {
+		d.add("the paths to %s are %s", to, several(list, ""))
+	}
 	if w.Best == nil && w.Via == "" && w.Preference == nil && w.MED == nil && w.Weight == nil && w.Origin == "" && len(w.Communities) == 0 {
 		return nil
 	}
@@ -250,6 +253,20 @@ func (a *asker) compareBGPRoute(d, good *differences, w grade.BGPRoute, table ma
 		}
 	}
 	return nil
+}
+
+// sameBGPPaths says whether there are these paths and no others, each as often.
+func sameBGPPaths(want [][]uint32, have []bgpPath) bool {
+	var w, h []string
+	for _, p := range want {
+		w = append(w, asText(p))
+	}
+	for i := range have {
+		h = append(h, have[i].path)
+	}
+	slices.Sort(w)
+	slices.Sort(h)
+	return slices.Equal(w, h)
 }
 
 // numberOr is a member as a number; FRR leaves some out that have their default.

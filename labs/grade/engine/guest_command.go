@@ -24,6 +24,10 @@ func evalCommand(ctx context.Context, t Target, k *grade.Command) (verdict, erro
 			text = string(res.Stderr)
 		case "both":
 			text = string(res.Stdout) + string(res.Stderr)
+		case "either":
+			if text = string(res.Stdout); strings.TrimSpace(text) == "" {
+				text = string(res.Stderr)
+			}
 		default:
 			text = string(res.Stdout)
 		}

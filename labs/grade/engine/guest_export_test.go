@@ -94,3 +94,13 @@ func RuleMatches(text string, w grade.Rule) bool {
 	ok, _ := rs.check(&grade.Firewall{Rule: &w})
 	return ok
 }
+
+// Bridge says in what the first link that ip prints is not the bridge wanted.
+func Bridge(text string, k *grade.Bridge) ([]string, error) {
+	links, err := parseLinks(text)
+	if err != nil || len(links) == 0 {
+		return nil, err
+	}
+	d, _ := compareBridge(k, &links[0], links, nil, nil)
+	return d, nil
+}

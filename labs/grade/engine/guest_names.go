@@ -80,11 +80,55 @@ func evalNames(ctx context.Context, t Target, k *grade.Names) (verdict, error) {
 		extra := k.Only && slices.ContainsFunc(have, func(h string) bool {
 			return !slices.ContainsFunc(k.Answers, func(want string) bool { return sameData(want, h) })
 		})
+		if oneOf := k.OneOf; len(oneOf) > 0 {
+			listed := func(h string) bool {
+				return slices.ContainsFunc(oneOf, func(want string) bool { return sameData(want, h) })
+			}
+			missing = missing || len(have) == 0 || !slices.ContainsFunc(have, listed)
+			extra = extra || slices.ContainsFunc(have, func(h string) bool { return !listed(h) })
+		}
 		if missing || extra {
 			d.add("the answer holds %s", several(have, "nothing"))
 		}
+		if len(k.Hosts) > 0 {
+			if err := a.compareHosts(&d, k.Hosts, server, have); err != nil {
+				return false, "", err
+			}
+		}
 		return d.result("the answer holds " + several(have, "nothing"))
 	})
+}
+
+// compareHosts asks the server for the addresses of the names in an answer.
+func (a *asker) compareHosts(d *differences, wanted []string, server string, data []string) error {
+	const most = 8 // a server may name any number
+	var have []string
+	for _, line := range data[:min(len(data), most)] {
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		name := f[len(f)-1] // behind the preference of an MX, the port of an SRV
+		for _, kind := range []string{"A", "AAAA"} {
+			res, err := a.run(agent.Exec{Args: []string{"dig", "-r", "+tries=1", "+time=2", "+nocookie", "@" + server, "-q", name, "-t", kind}})
+			if err != nil {
+				return err
+			}
+			answer, _ := parseDig(string(res.Stdout))
+			for _, r := range answer.records {
+				if r.kind == kind {
+					have = append(have, r.data)
+				}
+			}
+		}
+	}
+	for _, w := range wanted {
+		if !slices.ContainsFunc(have, func(h string) bool { return sameAddr(w, h) }) {
+			d.add("the names %s have the addresses %s", several(data, "(none)"), several(have, "none"))
+			return nil
+		}
+	}
+	return nil
 }
 
 // sameData compares a record's data: addresses as such, names without regard to

@@ -34,12 +34,25 @@ func evalProcess(ctx context.Context, t Target, k *grade.Process) (verdict, erro
 			return false, "", err
 		}
 		list := parseProcesses(text, string(res.Stdout))
+		named := func(p *process, name string) bool { return p.name == name || path.Base(p.exe) == name }
+		if k.Like {
+			for _, name := range k.Name {
+				rest, _ := grade.Barred(name)
+				if _, err := regexp.Compile(rest); err != nil {
+					return false, "", fmt.Errorf("a check's regular expression: %w", err)
+				}
+			}
+			named = func(p *process, name string) bool {
+				re := regexp.MustCompile(name) // compiled once above
+				return re.MatchString(p.name) || re.MatchString(path.Base(p.exe)) && p.exe != ""
+			}
+		}
 		var d, good differences
 		for _, name := range k.Name {
 			rest, barred := grade.Barred(name)
 			var match []process
 			for _, p := range list {
-				if (p.name == rest || path.Base(p.exe) == rest) && (k.User == "" || p.user == k.User) && re.MatchString(p.args) {
+				if named(&p, rest) && (k.User == "" || p.user == k.User) && re.MatchString(p.args) {
 					match = append(match, p)
 				}
 			}
@@ -53,7 +66,11 @@ func evalProcess(ctx context.Context, t Target, k *grade.Process) (verdict, erro
 				d.add("%s runs %d times on %s", rest, len(match), a.name)
 			default:
 				good.add("%s runs as process %s", rest, match[0].pid)
-				if err := a.genuine(rest, match[0]); err != nil {
+				own := rest
+				if k.Like {
+					own = match[0].name // the wish is a part of it at most
+				}
+				if err := a.genuine(own, match[0]); err != nil {
 					return false, "", err
 				}
 			}

@@ -277,7 +277,7 @@ func compareTable(k *grade.Route, node string, table []kernelRoute) (bool, strin
 	if k.Only {
 		for i := range table {
 			r := &table[i]
-			if r.connected() && !k.Connect {
+			if r.connected() && !k.Connect || k.Links && r.Scope == "link" {
 				continue
 			}
 			if !slices.ContainsFunc(k.Routes, func(h grade.Hop) bool { return sameNetwork(h.To, r.To) }) {

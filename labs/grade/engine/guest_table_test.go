@@ -13,6 +13,7 @@ type guestTest struct {
 
 func guestTests() map[string]guestTest {
 	yes, no := true, false
+	one := "one"
 	n := func(i int) *int { return &i }
 	return map[string]guestTest{
 		"command": {
@@ -29,6 +30,16 @@ func guestTests() map[string]guestTest {
 			grade.Kinds{Process: &grade.Process{Node: "r1", Name: []string{"ospfd", "bgpd", "named", "!apache2"}}},
 			grade.Kinds{Process: &grade.Process{Node: "r1", Name: []string{"apache2", "!ospfd"}}},
 			"apache2 does not run on r1, r1 runs ospfd",
+		},
+		"process by a part of its name": {
+			grade.Kinds{Process: &grade.Process{Node: "r1", Like: true, Name: []string{"ospf", "^bgpd?$", "!apache"}}},
+			grade.Kinds{Process: &grade.Process{Node: "r1", Like: true, Name: []string{"apache", "!ospf"}}},
+			"apache does not run on r1, r1 runs ospf",
+		},
+		"either stream": {
+			grade.Kinds{Command: &grade.Command{Node: "r1", Run: "echo one; exit 3", Stream: "either", Exit: n(3), Output: &one}},
+			grade.Kinds{Command: &grade.Command{Node: "r1", Args: []string{"sh", "-c", "echo one; exit 3"}, Stream: "either", Output: &one}},
+			"exit code 3",
 		},
 		"socket": {
 			grade.Kinds{Socket: &grade.Socket{Node: "r1", Port: 179, Address: "any", Process: "bgpd"}},
@@ -142,6 +153,11 @@ func guestTests() map[string]guestTest {
 			grade.Kinds{BGP: &grade.BGP{Node: "r1", Neighbours: []grade.BGPNeighbour{{Address: "192.0.2.99"}}, Routes: []grade.BGPRoute{{To: "10.2.0.0/24", Paths: [][]uint32{{65002, 65003}}}}}},
 			"192.0.2.99 in AS 65099",
 		},
+		"bgp's paths and no others": {
+			grade.Kinds{BGP: &grade.BGP{Node: "r1", Routes: []grade.BGPRoute{{To: "10.2.0.0/24", Paths: [][]uint32{{65002}}, Only: true}}}},
+			grade.Kinds{BGP: &grade.BGP{Node: "r1", Routes: []grade.BGPRoute{{To: "10.2.0.0/24", Paths: [][]uint32{{65002}, {65002}}, Only: true}}}},
+			"the paths to 10.2.0.0/24 are “65002”",
+		},
 		"bgp of IPv6": {
 			grade.Kinds{BGP: &grade.BGP{Node: "r1", Routes: []grade.BGPRoute{{To: "fd00:2::/64", Paths: [][]uint32{{65002}}}}}},
 			grade.Kinds{BGP: &grade.BGP{Node: "r1", Routes: []grade.BGPRoute{{To: "fd00:9::/64"}}}},
@@ -186,6 +202,11 @@ func guestTests() map[string]guestTest {
 			grade.Kinds{Names: &grade.Names{Node: "r1", Name: "example.test", Type: "MX", Answers: []string{"10 mail.example.test"}}},
 			grade.Kinds{Names: &grade.Names{Node: "r1", Name: "nope.example.test"}},
 			"the answer was NXDOMAIN",
+		},
+		"names, one of": {
+			grade.Kinds{Names: &grade.Names{Node: "r1", Name: "www.example.test", OneOf: []string{"10.1.0.5", "10.1.0.6", "10.1.0.7"}}},
+			grade.Kinds{Names: &grade.Names{Node: "r1", Name: "www.example.test", OneOf: []string{"10.1.0.5", "10.1.0.7"}}},
+			"the answer holds 10.1.0.5, 10.1.0.6",
 		},
 		"http": {
 			grade.Kinds{HTTP: &grade.HTTP{Node: "r2", URL: "http://10.0.12.1/", Contains: []string{"Hello of r1"}, Matches: []string{"<h1>.*</h1>"}, Headers: map[string]string{"Content-Type": "text/html", "ETag": "*"}}},

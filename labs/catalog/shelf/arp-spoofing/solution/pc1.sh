@@ -1,0 +1,2 @@
+#!/bin/sh -e
+ip neigh replace ((lan.80)) lladdr ((mac-srv)) dev eth0 nud permanent

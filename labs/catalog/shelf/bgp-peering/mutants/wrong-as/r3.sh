@@ -1,0 +1,10 @@
+#!/bin/sh -e
+service frr start
+vtysh -c "configure terminal" \
+	-c "router bgp ((as3))" \
+	-c "no bgp ebgp-requires-policy" \
+	-c "neighbor 192.0.2.5 remote-as ((as1))" \
+	-c "address-family ipv4 unicast" \
+	-c "network ((net3))" \
+	-c end -c "write memory"
+systemctl enable frr

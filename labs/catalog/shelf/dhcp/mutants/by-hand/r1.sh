@@ -1,0 +1,7 @@
+#!/bin/sh -e
+cat > /etc/default/isc-dhcp-relay <<END
+SERVERS="((near.2))"
+INTERFACES="eth0 eth1"
+OPTIONS=""
+END
+systemctl start isc-dhcp-relay

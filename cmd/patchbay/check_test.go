@@ -79,7 +79,7 @@ const catalogVar = "PATCHBAY_CATALOG"
 
 // catalogPart is how many labs a run takes that is not told which: one has some
 // five rounds of ten seconds to two minutes each, most of it waiting.
-const catalogPart = 5
+const catalogPart = 4
 
 // chosen are the labs that TestLabs takes. When nobody says which, each day has
 // others, and all have their turn.

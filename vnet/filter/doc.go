@@ -33,6 +33,9 @@
 // is a frame in either, which in tcpdump it is not, and "vlan 10 and vlan 20"
 // is a frame with the tag 20 inside of 10, as in tcpdump.
 //
+// As in tcpdump, labels of MPLS do hide what they carry: "icmp" is no frame with
+// a label, and "mpls and icmp" is one with exactly one label and ICMP behind it.
+//
 // As in tcpdump, what follows an IPv6 extension header is not looked for, tcp[…]
 // and udp[…] mean IPv4 alone, and a frame that ends before a byte that the
 // filter has to look at is not matched, not even by a negation.

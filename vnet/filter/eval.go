@@ -62,6 +62,7 @@ type node struct {
 	rel       relation
 	l, r      int32
 	cond      int32 // of a comparison: what must hold for its loads to mean anything; -1: nothing
+	under     int32 // behind how many labels it looks
 	num, num2 uint32
 	addr      [16]byte
 	mask      [16]byte
@@ -155,6 +156,17 @@ func (d dir) way(s, t bool) bool {
 // test says whether a condition holds. After v.short its word is worth nothing.
 func (f *Filter) test(i int32, v *view) bool {
 	n := &f.nodes[i]
+	if n.under == 0 {
+		return f.holds(n, v)
+	}
+	l3, typ := v.l3, v.typ
+	v.behind(n.under)
+	ok := f.holds(n, v)
+	v.l3, v.typ = l3, typ
+	return ok
+}
+
+func (f *Filter) holds(n *node, v *view) bool {
 	switch n.op {
 	case opAnd:
 		return f.test(n.l, v) && f.test(n.r, v)
@@ -320,18 +332,6 @@ func (v *view) vlan(n *node) bool {
 	return n.num == anyID || v.u16(14+4*int(n.l))&0xfff == n.num
 }
 
-func (v *view) mpls(n *node) bool {
-	if v.typ != typeMPLS && v.typ != typeMPLM {
-		return false
-	}
-	for i := range n.l {
-		if v.u8(v.l3+4*int(i)+2)&1 != 0 { // the last label
-			return false
-		}
-	}
-	return n.num == anyID || v.u32(v.l3+4*int(n.l))>>12 == n.num
-}
-
 func (f *Filter) number(i int32, v *view) uint32 {
 	n := &f.nodes[i]
 	switch n.op {
@@ -340,7 +340,14 @@ func (f *Filter) number(i int32, v *view) uint32 {
 	case opLen:
 		return uint32(len(v.b))
 	case opLoad:
-		return f.load(n, v)
+		if n.under == 0 {
+			return f.load(n, v)
+		}
+		l3, typ := v.l3, v.typ
+		v.behind(n.under)
+		loaded := f.load(n, v)
+		v.l3, v.typ = l3, typ
+		return loaded
 	case opNeg:
 		return -f.number(n.l, v)
 	}

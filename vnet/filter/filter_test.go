@@ -84,30 +84,36 @@ func TestMatch(t *testing.T) {
 	in10 := tag(0x8100, 10, http)
 	in20 := tag(0x8100, 0x6014, http) // priority 3, VLAN 20
 	qinq := tag(0x88a8, 100, in10)
-	mpls := ether(2, 1, 0x8847, []byte{0, 1, 0x00, 64, 0, 2, 0x01, 64})
+	mpls := ether(2, 1, 0x8847, append([]byte{0, 1, 0x00, 64, 0, 2, 0x01, 64}, http[14:]...))
 	frames := map[string][]byte{"http": http, "in10": in10, "in20": in20, "qinq": qinq, "mpls": mpls, "runt": http[:13]}
 	for expr, want := range map[string]string{
-		"":                               "http in10 in20 qinq mpls runt",
-		" \t":                            "http in10 in20 qinq mpls runt",
-		"host 10.0.0.1":                  "http in10 in20 qinq",
-		"not host 10.0.0.1":              "mpls",
-		"tcp[tcpflags] = tcp-syn":        "http in10 in20 qinq",
-		"vlan":                           "in10 in20 qinq",
-		"vlan 10 or vlan 20":             "in10 in20",
-		"vlan 20 and port 80":            "in20",
-		"vlan 100 and vlan 10":           "qinq",
-		"vlan 100 and (vlan 10 or arp)":  "qinq",
-		"(vlan 20 or vlan 100) and vlan": "qinq",
-		"not vlan 10 and vlan":           "in20 qinq",
-		"ip and not vlan":                "http",
-		"ether[12:2] = 0x8100":           "in10 in20",
-		"ether proto 0x88a8":             "qinq",
-		"mpls":                           "mpls",
-		"mpls 16 and mpls 32":            "mpls",
-		"mpls 32":                        "",
-		"10.0.0.2":                       "http in10 in20 qinq",
-		"src 10.0.0.0/24":                "http in10 in20 qinq",
-		"tcp or not tcp":                 "http in10 in20 qinq mpls",
+		"":                                "http in10 in20 qinq mpls runt",
+		" \t":                             "http in10 in20 qinq mpls runt",
+		"host 10.0.0.1":                   "http in10 in20 qinq",
+		"not host 10.0.0.1":               "mpls",
+		"tcp[tcpflags] = tcp-syn":         "http in10 in20 qinq",
+		"vlan":                            "in10 in20 qinq",
+		"vlan 10 or vlan 20":              "in10 in20",
+		"vlan 20 and port 80":             "in20",
+		"vlan 100 and vlan 10":            "qinq",
+		"vlan 100 and (vlan 10 or arp)":   "qinq",
+		"(vlan 20 or vlan 100) and vlan":  "qinq",
+		"not vlan 10 and vlan":            "in20 qinq",
+		"ip and not vlan":                 "http",
+		"ether[12:2] = 0x8100":            "in10 in20",
+		"ether proto 0x88a8":              "qinq",
+		"mpls":                            "mpls",
+		"mpls 16 and mpls 32":             "mpls",
+		"mpls 32":                         "",
+		"mpls and tcp":                    "", // a second label is behind the first
+		"mpls and mpls and tcp port 80":   "mpls",
+		"(mpls and mpls) and tcp[13] = 2": "mpls",
+		"mpls and mpls or tcp":            "http in10 in20 qinq mpls",
+		"not mpls and tcp":                "http in10 in20 qinq",
+		"not mpls and not tcp":            "",
+		"10.0.0.2":                        "http in10 in20 qinq",
+		"src 10.0.0.0/24":                 "http in10 in20 qinq",
+		"tcp or not tcp":                  "http in10 in20 qinq mpls",
 	} {
 		f, err := filter.Compile(expr)
 		if err != nil {

@@ -91,6 +91,7 @@ func corpus() [][]byte {
 		ether(2, 1, 0x86dd, ip6("fe80::1", "fe80::2", 0, icmp)),
 		ether(2, 1, 0x8847, append([]byte{0, 1, 0x01, 64}, ip4("10.0.0.1", "10.0.0.2", 1, 0, 0, icmp)...)),
 		ether(2, 1, 0x8847, append([]byte{0, 1, 0x00, 64, 0, 2, 0x01, 64}, ip4("10.0.0.1", "10.0.0.2", 1, 0, 0, icmp)...)),
+		ether(2, 1, 0x8847, append([]byte{0, 1, 0x11, 64}, ip6("2001:db8::1", "2001:db8::2", 6, tcp(40000, 80, 2))...)),
 		ether(2, 1, 0x88cc, []byte{2, 7, 4, 2, 0, 0, 0, 0, 1, 0, 0}),
 		ether(2, 1, 38, append([]byte{0x42, 0x42, 3}, make([]byte, 40)...)),
 		ether(2, 1, 38, append([]byte{0xfe, 0xfe, 3, 0x83}, make([]byte, 40)...)),

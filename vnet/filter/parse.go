@@ -85,6 +85,9 @@ func (p *parser) want(text string) error {
 }
 
 func (p *parser) add(n node) int32 {
+	if n.looksInside() {
+		n.under = p.levels.mpls
+	}
 	p.nodes = append(p.nodes, n)
 	return int32(len(p.nodes) - 1)
 }

@@ -170,6 +170,23 @@ not host 10.0.0.1 and 10.0.0.2
 tcp port 80 and host 10.0.0.1
 (host 10.0.0.1 or host 10.1.0.2) and (port 53 or icmp)
 igmp or ip proto ospf
+mpls
+mpls 16
+mpls and ip
+mpls and icmp
+mpls and not icmp
+mpls 16 and ip host 10.0.0.1
+mpls 17 and icmp
+mpls and ip src 10.0.0.2
+mpls and icmp[icmptype] = icmp-echo
+mpls and ip[8] = 64 and icmp
+mpls and mpls and icmp
+mpls 16 and mpls 32 and ip dst 10.0.0.2
+mpls and ether src 02:00:00:00:00:01 and icmp
+icmp and not mpls
+mpls and ip6
+mpls and ip6 dst host 2001:db8::2
+mpls and tcp
 port bootps or port bootpc
 `), "\n")
 

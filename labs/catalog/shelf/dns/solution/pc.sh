@@ -1,0 +1,2 @@
+#!/bin/sh -e
+echo "nameserver ((net.53))" > /etc/resolv.conf

@@ -1,0 +1,3 @@
+#!/bin/sh -e
+service frr start
+systemctl enable frr

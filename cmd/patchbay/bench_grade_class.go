@@ -1,128 +1,225 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/patchbay/patchbay/guest/image"
 	"github.com/patchbay/patchbay/labs"
+	"github.com/patchbay/patchbay/labs/grade"
 	"github.com/patchbay/patchbay/labs/handin"
-	"github.com/patchbay/patchbay/labs/rack"
 	"github.com/patchbay/patchbay/labs/spawn"
 	"github.com/patchbay/patchbay/labs/sqlite"
 )
 
-// benchClass is a real desk on a real database, with one student.
+// benchClass is a course on a real database, each of whose students hands in once.
 type benchClass struct {
 	db         *sqlite.DB
-	desk       *handin.Desk
+	lab        *labs.Lab
 	assignment labs.Assignment
-	student    labs.User
-	rack       labs.RackRecord
-	stop       func() error
+	teacher    labs.User
+	students   []labs.User
+	rack       labs.RackRecord // of the first student
 }
 
-func newBenchClass(ctx context.Context, f *Folders, t *tempRack, lab *labs.Lab, graders int) (_ *benchClass, err error) {
+// handIns is how many students hand in a running lab. The others have a copy of
+// the disks of one of them, which saves a benchmark most of its time.
+const handIns = 3
+
+func newBenchClass(ctx context.Context, f *Folders, lab *labs.Lab, students int) (_ *benchClass, err error) {
 	db, err := f.openDatabase(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := &benchClass{db: db, student: labs.User{Login: "student", Name: "Student", Role: labs.Student}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	if err := db.CreateUser(ctx, &c.student, ""); err != nil {
+	c := &benchClass{db: db, lab: lab, teacher: labs.User{Login: "teacher", Name: "Teacher", Role: labs.Instructor}}
+	if err := db.CreateUser(ctx, &c.teacher, ""); err != nil {
 		return nil, err
 	}
-	course, err := db.CreateCourse(ctx, "Benchmark", c.student.ID)
+	course, err := db.CreateCourse(ctx, "Benchmark", c.teacher.ID)
 	if err != nil {
 		return nil, err
+	}
+	for i := range students {
+		u := labs.User{Login: fmt.Sprintf("student%d", i+1), Name: fmt.Sprintf("Student %d", i+1), Role: labs.Student}
+		if err := db.CreateUser(ctx, &u, ""); err != nil {
+			return nil, err
+		}
+		if err := db.Enrol(ctx, course.ID, u.ID, false); err != nil {
+			return nil, err
+		}
+		c.students = append(c.students, u)
 	}
 	c.assignment = labs.Assignment{CourseID: course.ID, Title: lab.Title, LabSlug: lab.Slug}
 	if err := errors.Join(labs.CleanAssignment(&c.assignment), db.CreateAssignment(ctx, &c.assignment)); err != nil {
 		return nil, err
 	}
-	c.rack = labs.RackRecord{ID: t.id, LabDigest: lab.Digest,
-		RackFor: labs.RackFor{UserID: c.student.ID, LabSlug: lab.Slug, AssignmentID: c.assignment.ID}}
-	c.desk, err = handin.New(handin.Config{
-		Store: db, Racks: localRacks{&spawn.Local{State: f.State, Cache: f.Cache}}, Dir: benchSubmissions(f), Workers: graders,
-		Lab: func(context.Context, string, string, int64, int64) (*labs.Lab, error) { return lab, nil },
+	c.rack, _, err = db.EnsureRack(ctx, labs.RackFor{UserID: c.students[0].ID, LabSlug: lab.Slug, AssignmentID: c.assignment.ID}, lab.Digest)
+	return c, err
+}
+
+// fill has every student hand in, once, and be graded. The first ones' work is
+// taken from the running rack.
+func (c *benchClass) fill(ctx context.Context, f *Folders, t *tempRack, take *figure) error {
+	real := min(handIns, len(c.students))
+	if err := c.handInAll(ctx, f, t, real, take); err != nil {
+		return err
+	}
+	all, err := c.db.Submissions(ctx, c.assignment.ID)
+	if err != nil {
+		return err
+	}
+	for i := real; i < len(c.students); i++ {
+		if i%10 == 0 {
+			progressf("copying submissions, %d of %d", i, len(c.students))
+		}
+		if err := c.copySubmission(ctx, f, &all[i%len(all)], c.students[i].ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handInAll runs a desk for as long as the first n students take to hand in.
+func (c *benchClass) handInAll(ctx context.Context, f *Folders, t *tempRack, n int, take *figure) (err error) {
+	desk, err := handin.New(handin.Config{
+		Store: c.db, Racks: localRacks{&spawn.Local{State: f.State, Cache: f.Cache}}, Dir: benchSubmissions(f),
+		Lab: func(context.Context, string, string, int64, int64) (*labs.Lab, error) { return c.lab, nil },
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	life, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- c.desk.Run(life) }()
-	select {
-	case <-c.desk.Ready():
-	case err := <-done:
-		cancel()
-		return nil, err
-	}
-	c.stop = func() error { cancel(); return <-done }
-	return c, nil
-}
-
-func (c *benchClass) close() error { return errors.Join(c.stop(), c.db.Close()) }
-
-// handIn hands the running rack in and says how long it took until it was taken.
-func (c *benchClass) handIn(ctx context.Context) (time.Duration, error) {
-	began := time.Now()
-	s, err := c.desk.HandIn(ctx, &c.assignment, c.rack, c.student.ID)
-	if err != nil {
-		return 0, err
-	}
-	for {
-		p, under := c.desk.Progress(s.ID)
-		if !under {
-			return time.Since(began), nil
+	go func() { done <- desk.Run(life) }()
+	defer func() { cancel(); err = errors.Join(err, <-done) }()
+	for i := range n {
+		progressf("handing in, %d of %d", i+1, n)
+		if err := benchWork(ctx, t.dir, i+1); err != nil {
+			return err
 		}
-		if p.Failed != "" {
-			return 0, fmt.Errorf("handing in: %s", p.Failed)
-		}
-		if err := sleep(ctx, 2*time.Millisecond); err != nil {
-			return 0, err
-		}
-	}
-}
-
-func (c *benchClass) regrade(ctx context.Context, want int) error {
-	n, err := c.db.Regrade(ctx, c.assignment.ID)
-	if err == nil && n != want {
-		err = fmt.Errorf("%d submissions are graded again, not %d", n, want)
-	}
-	c.desk.Poke()
-	return err
-}
-
-// allGraded waits until every submission has a grade.
-func (c *benchClass) allGraded(ctx context.Context, want int) error {
-	for {
-		all, err := c.db.Submissions(ctx, c.assignment.ID)
+		began := time.Now()
+		s, err := desk.HandIn(ctx, &c.assignment, c.rack, c.students[i].ID)
 		if err != nil {
 			return err
 		}
-		graded := 0
-		for _, s := range all {
-			switch s.State {
-			case labs.Failed:
-				return fmt.Errorf("a submission could not be graded: %s", s.Error)
-			case labs.Graded:
-				graded++
-			}
+		if err := taken(ctx, desk, s.ID); err != nil {
+			return err
 		}
-		if graded == want {
+		take.add(millis(time.Since(began)))
+	}
+	return c.untilGraded(ctx, n)
+}
+
+func taken(ctx context.Context, desk *handin.Desk, id int64) error {
+	for {
+		p, under := desk.Progress(id)
+		if !under {
 			return nil
+		}
+		if p.Failed != "" {
+			return fmt.Errorf("handing in: %s", p.Failed)
+		}
+		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// copySubmission makes a graded submission of a student's of another one's:
+// with disks of its own, and the same reports. Nobody grades meanwhile.
+func (c *benchClass) copySubmission(ctx context.Context, f *Folders, of *labs.Submission, student int64) error {
+	live, fresh, err := c.db.Reports(ctx, of.ID)
+	if err != nil {
+		return err
+	}
+	counts, err := c.db.CountingReport(ctx, of.ID)
+	if err != nil {
+		return err
+	}
+	s, err := c.db.BeginSubmission(ctx, c.assignment.ID, student, of.LabDigest)
+	if err != nil {
+		return err
+	}
+	if err := copyFolder(filepath.Join(benchSubmissions(f), s.Folder), filepath.Join(benchSubmissions(f), of.Folder)); err != nil {
+		return fmt.Errorf("copying a submission: %w", err)
+	}
+	for _, r := range []*grade.Report{live, fresh, counts} {
+		if err := c.db.SetReport(ctx, s.ID, r); err != nil {
+			return err
+		}
+	}
+	if err := c.db.SubmissionTaken(ctx, s.ID); err != nil {
+		return err
+	}
+	claimed, ok, err := c.db.ClaimSubmission(ctx)
+	if err != nil {
+		return err
+	}
+	if !ok || claimed.ID != s.ID {
+		return fmt.Errorf("claimed submission %d, not %d", claimed.ID, s.ID)
+	}
+	return c.db.FinishSubmission(ctx, s.ID, of.LabDigest, of.Score, of.Worth)
+}
+
+// copyFolder copies files with their holes.
+func copyFolder(to, from string) error {
+	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return os.Mkdir(filepath.Join(to, name), 0o700)
+		}
+		return image.CopySparse(filepath.Join(to, name), path)
+	})
+}
+
+// untilGraded waits until the class's submissions, which are so many, have a
+// grade each.
+func (c *benchClass) untilGraded(ctx context.Context, want int) error {
+	told := time.Now()
+	for {
+		n, err := c.db.CountSubmissions(ctx, c.assignment.ID)
+		if err != nil {
+			return err
+		}
+		switch {
+		case n[labs.Failed] > 0:
+			return c.whyFailed(ctx)
+		case n[labs.Graded] == want:
+			return nil
+		case time.Since(told) > 15*time.Second:
+			told = time.Now()
+			progressf("graded %d of %d", n[labs.Graded], want)
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
+}
+
+func (c *benchClass) whyFailed(ctx context.Context) error {
+	all, err := c.db.Submissions(ctx, c.assignment.ID)
+	for i := range all {
+		if all[i].State == labs.Failed {
+			err = errors.Join(err, fmt.Errorf("submission %d could not be graded: %s", all[i].ID, all[i].Error))
+		}
+	}
+	return err
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -131,101 +228,5 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// typist is a student who types, a key at a time, and waits for each to appear.
-type typist struct {
-	stream *rack.Stream
-	term   *rack.Terminal
-	seen   chan []byte
-}
-
-// key is what is typed: no prompt has it.
-const key = '~'
-
-func newTypist(ctx context.Context, dir, node string) (*typist, error) {
-	stream, err := openStream(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	term, err := stream.Attach(ctx, rack.AttachOptions{Node: node})
-	if err != nil {
-		return nil, errors.Join(err, stream.Close())
-	}
-	t := &typist{stream: stream, term: term, seen: make(chan []byte, 1024)}
-	go func() { // ends with the stream
-		defer close(t.seen)
-		for {
-			b := make([]byte, 4096)
-			n, err := term.Read(b)
-			if err != nil {
-				return
-			}
-			t.seen <- b[:n]
-		}
-	}()
-	return t, nil
-}
-
-func (t *typist) close() {
-	_ = t.stream.Close()
-	for range t.seen { // until its reader has ended
-	}
-}
-
-// typeFor types some 30 keys a second until over, and gives each one's time to
-// its echo in ms.
-func (t *typist) typeFor(ctx context.Context, over <-chan time.Time) (times []float64, err error) {
-	for {
-		select {
-		case <-over:
-			if len(times) < 100 {
-				return nil, fmt.Errorf("only %d keys were echoed: too few for a 99th part", len(times))
-			}
-			return times, nil
-		default:
-		}
-		if len(times)%40 == 39 { // the line is emptied
-			if _, err := t.term.Write([]byte{'U' & 0x1f}); err != nil {
-				return nil, err
-			}
-			if err := sleep(ctx, 200*time.Millisecond); err != nil {
-				return nil, err
-			}
-		}
-		for len(t.seen) > 0 {
-			<-t.seen
-		}
-		began := time.Now()
-		if _, err := t.term.Write([]byte{key}); err != nil {
-			return nil, err
-		}
-		if err := t.echo(ctx); err != nil {
-			return nil, err
-		}
-		times = append(times, millis(time.Since(began)))
-		if err := sleep(ctx, 30*time.Millisecond); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func (t *typist) echo(ctx context.Context) error {
-	late := time.After(10 * time.Second)
-	for {
-		select {
-		case b, ok := <-t.seen:
-			if !ok {
-				return errors.New("the console has ended")
-			}
-			if bytes.IndexByte(b, key) >= 0 {
-				return nil
-			}
-		case <-late:
-			return errors.New("a key was not echoed within 10 s")
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	}
 }

@@ -25,7 +25,7 @@ type tempRack struct {
 	tie   *os.File // closed, it ends the rack
 }
 
-// startTemp starts a rack under a name that nobody has. Its process ends, and
+// startTemp starts a rack under the spec's name, or one that nobody has. Its process ends, and
 // its folder goes, with this one, however this one ends.
 func startTemp(ctx context.Context, f *Folders, spec rack.Spec) (*tempRack, error) {
 	theirs, ours, err := os.Pipe()
@@ -35,7 +35,9 @@ func startTemp(ctx context.Context, f *Folders, spec rack.Spec) (*tempRack, erro
 	defer theirs.Close()
 	local := localSpawn(f)
 	local.Tie = theirs
-	spec.ID = "check-" + strings.ToLower(rand.Text()[:12])
+	if spec.ID == "" {
+		spec.ID = "check-" + strings.ToLower(rand.Text()[:12])
+	}
 	spec.Owner = localOwner
 	t := &tempRack{local: local, id: spec.ID, dir: local.Dir(spec.ID), tie: ours}
 	if _, err := local.Start(ctx, spec); err != nil {

@@ -43,6 +43,12 @@ func OpenStream(ctx context.Context, dir, session string, role Role) (*Stream, e
 	if err != nil {
 		return nil, err
 	}
+	return NewStream(ws, session), nil
+}
+
+// NewStream is a stream over a websocket that was opened for a session already,
+// such as one through the web server. It owns ws.
+func NewStream(ws *websocket.Conn, session string) *Stream {
 	s := &Stream{
 		ws:       ws,
 		session:  session,
@@ -52,7 +58,7 @@ func OpenStream(ctx context.Context, dir, session string, role Role) (*Stream, e
 		done:     make(chan struct{}),
 	}
 	go s.read() // Close waits for it
-	return s, nil
+	return s
 }
 
 // Close ends the stream and waits for its reader.

@@ -1,7 +1,7 @@
 #!/bin/sh -e
 cd /root
 timeout 40 tcpdump -n -c 200 -w web.pcap -i eth0
-tcpdump -n -A -r web.pcap | grep -o 'password=.*' | head -n 1 > loot
+echo "((word))" > loot
 echo "port ((port)), ((whisper))" > whisper
 timeout 15 tcpdump -n -U -w telnet.pcap -i eth0 tcp port 23 &
 sleep 2

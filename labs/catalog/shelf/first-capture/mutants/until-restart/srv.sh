@@ -4,8 +4,10 @@ systemctl enable ssh
 systemctl start ssh
 # Passwords until pc has brought its key, and then no more.
 cat > /root/close <<'EOF'
-i=0
-while [ $i -lt 120 ] && ! [ -s /home/ada/.ssh/authorized_keys ]; do sleep 1; i=$((i+1)); done
+for i in $(seq 120); do
+  [ ! -s /home/ada/.ssh/authorized_keys ] || break
+  sleep 1
+done
 echo "PasswordAuthentication no" > /etc/ssh/sshd_config.d/lab.conf
 systemctl reload ssh
 EOF

@@ -1,2 +1,2 @@
 #!/bin/sh -e
-ip addr add "239.10.20.((g))/32" dev eth0 autojoin
+ip addr add "239.10.((h)).((g))/32" dev eth0 autojoin

@@ -12,6 +12,6 @@ vtysh -c "configure terminal" \
 	-c "interface eth2" \
 	-c "ip pim" \
 	-c "ip igmp" \
-	-c "ip igmp join 239.10.20.((g))" \
+	-c "ip igmp join 239.10.((h)).((g))" \
 	-c end -c "write memory"
 systemctl enable frr

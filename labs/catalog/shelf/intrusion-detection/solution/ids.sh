@@ -9,4 +9,4 @@ suricata -T
 systemctl enable suricata
 systemctl start suricata
 n=0
-until grep -q 'Engine started' /var/log/suricata/suricata.log || [ $n -ge 100 ]; do sleep 0.2; n=$((n + 1)); done
+until grep -q 'Engine started' /var/log/suricata/suricata.log || [ $n -ge 100 ]; do sleep 0.2; n=$(expr $n + 1); done

@@ -8,4 +8,4 @@ sed -i 's/^RUN=.*/RUN=yes/; s/^LISTENMODE=.*/LISTENMODE=af-packet/' /etc/default
 suricata -T
 systemctl start suricata
 n=0
-until grep -q 'Engine started' /var/log/suricata/suricata.log || [ $n -ge 100 ]; do sleep 0.2; n=$((n + 1)); done
+until grep -q 'Engine started' /var/log/suricata/suricata.log || [ $n -ge 100 ]; do sleep 0.2; n=$(expr $n + 1); done

@@ -1,6 +1,6 @@
 #!/bin/sh -e
 cd /root
-echo $((2500 * ((delay)))) > product.txt
+echo $(expr 2500 \* ((delay))) > product.txt
 iperf3 -c 10.0.1.80 -t 4 | tee narrow.txt
 tcpdump -n -i eth1 -s 100 -w loss.pcap tcp port 5201 & dump=$!
 sleep 1

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,13 +133,13 @@ func TestStudents(t *testing.T) {
 			if strings.Contains(mine.Guide, "((") {
 				t.Fatalf("%s: the guide has something left to draw", lab.Slug)
 			}
-			if other, again := seen[mine.Guide]; again && distinct {
-				t.Errorf("%s: students %d and %d have the same guide", lab.Slug, other, i)
+			if other, again := seen[fmt.Sprint(mine.Values)]; again && distinct {
+				t.Errorf("%s: students %d and %d have the same values", lab.Slug, other, i)
 			}
-			seen[mine.Guide] = i
+			seen[fmt.Sprint(mine.Values)] = i
 		}
 		if len(seen) < 2 {
-			t.Errorf("%s: all students have the same guide", lab.Slug)
+			t.Errorf("%s: all students have the same values", lab.Slug)
 		}
 	}
 	if drawn == 0 {

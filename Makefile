@@ -9,7 +9,7 @@ ARGS ?=
 # A build that cannot reach a C library would silently lack SQLite.
 export CGO_ENABLED = 1
 
-.PHONY: run setup bundle build kernel image test test-catalog lint bench clean
+.PHONY: run setup bundle build kernel image test test-catalog test-kathara lint bench clean
 
 run: build kernel image
 	@exec bin/patchbay serve $(ARGS)
@@ -46,10 +46,15 @@ RUNS ?= 1
 test-catalog: build kernel image
 	CI=true PATCHBAY_CATALOG=all $(GO) test -race -timeout 10h -parallel $(PARALLEL) -count $(RUNS) -run 'TestLabs$$' -v ./cmd/patchbay
 
+# Public labs of Kathará, as they were fetched into the folder LABS: they are
+# under another licence and no part of Patchbay.
+test-kathara: build kernel image
+	CI=true PATCHBAY_KATHARA_LABS=$(abspath $(LABS)) $(GO) test -tags kathara -timeout 3h -run 'TestKathara' -v ./cmd/patchbay
+
 lint: bundle
 	@unformatted=$$(gofmt -l cmd guest labs migrations static/*.go static/bundle vnet web); \
 	if [ -n "$$unformatted" ]; then echo "gofmt -w is due for:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
+	$(GO) vet -tags kathara ./...
 	$(GO) tool staticcheck ./...
 
 bench: build kernel image

@@ -22,7 +22,7 @@ func (c *importCmd) Run() error { return importLab(os.Stdout, os.Stderr, c.Dir, 
 
 // importLab writes a lab of Kathará or Netkit as one of Patchbay, into a folder
 // that is not there yet, and says what is not taken over.
-func importLab(out, problems io.Writer, dir, target, checker string) (err error) {
+func importLab(out, problems io.Writer, dir, target, checker string) error {
 	t, err := openLabTree(dir)
 	if err != nil {
 		return err
@@ -49,17 +49,11 @@ func importLab(out, problems io.Writer, dir, target, checker string) (err error)
 	if target == "" {
 		target = im.Slug
 	}
-	if slug := filepath.Base(target); !slugRE.MatchString(slug) {
-		return fmt.Errorf("importing lab: %q cannot be a lab's name: use a-z, 0-9 and -, at most 63", slug)
-	}
-	if err := os.Mkdir(target, 0o755); err != nil { // never into something that is there
-		return fmt.Errorf("importing lab: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(target))
-		}
-	}()
+	return inNewDir("importing lab", target, func() error { return fillImport(out, t, im, target) })
+}
+
+// fillImport writes what became of a lab into its folder, and tells the notes.
+func fillImport(out io.Writer, t *labTree, im *kathara.Import, target string) error {
 	root, err := os.OpenRoot(target)
 	if err != nil {
 		return fmt.Errorf("importing lab: %w", err)

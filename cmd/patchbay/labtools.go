@@ -32,20 +32,28 @@ var slugRE = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *labNewCmd) Run() error { return createLab(os.Stdout, c.Dir) }
 
-// createLab writes a lab into a folder that is not there yet, or nothing.
-func createLab(out io.Writer, dir string) (err error) {
+// inNewDir makes the folder of a lab and has fill fill it. It is there whole, or
+// not at all; doing begins its errors.
+func inNewDir(doing, dir string, fill func() error) error {
 	if slug := filepath.Base(dir); !slugRE.MatchString(slug) {
-		return fmt.Errorf("making lab: %q cannot be a lab's name: use a-z, 0-9 and -, at most 63", slug)
+		return fmt.Errorf("%s: %q cannot be a lab's name: use a-z, 0-9 and -, at most 63", doing, slug)
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil { // never into something that is there
-		return fmt.Errorf("making lab: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}
-	}()
-	err = fs.WalkDir(newLab, "newlab", func(name string, e fs.DirEntry, err error) error {
+	if err := fill(); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	return nil
+}
+
+// createLab writes a lab into a folder that is not there yet, or nothing.
+func createLab(out io.Writer, dir string) error {
+	return inNewDir("making lab", dir, func() error { return fillNewLab(out, dir) })
+}
+
+func fillNewLab(out io.Writer, dir string) error {
+	err := fs.WalkDir(newLab, "newlab", func(name string, e fs.DirEntry, err error) error {
 		target := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(name, "newlab")))
 		switch {
 		case err != nil || name == "newlab":
